@@ -1,0 +1,43 @@
+# Two commands on a fresh machine: `make report` and `make test`. Both set everything up first; `make` lists the rest.
+#
+# One profile, --release, everywhere: tests and binary share one compile of the dependencies (about 15 minutes on
+# 2 cores). Clippy and rustdoc only type-check them, which cargo keeps apart; build scripts and macros are shared.
+# CARGO_TARGET_DIR moves the build out of the checkout; FRUITS_RUNTIME moves what set-up installs.
+
+BENCH_ARGS ?=
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help prerequisites setup build report test check bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+prerequisites: ## check for cargo, a C compiler, Python 3 with venv
+	@sh setup/prerequisites.sh
+
+setup: ## install ONNX Runtime and VGG16 from pinned packages (once)
+	@sh setup/prerequisites.sh python
+	@python3 setup/runtime.py
+
+build: ## compile the library and `report`
+	@sh setup/prerequisites.sh cargo cc
+	cargo build --release --locked
+
+report: prerequisites setup build ## render data-sample into reports/sample/index.html
+	cargo run --release --locked --quiet --bin report -- --input data-sample --out reports/sample
+
+test: prerequisites setup ## run all tests
+	cargo test --release --locked
+
+check: prerequisites ## formatting, clippy and documentation, warnings denied
+	cargo fmt --check
+	cargo clippy --release --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps --locked
+
+bench: prerequisites setup ## measure the speed claims (BENCH_ARGS="...")
+	cargo run --release --locked --example bench -- $(BENCH_ARGS)
+
+clean: ## remove the build and the browser driver; what set-up installed stays
+	cargo clean
+	rm -rf tests/browser/node_modules
