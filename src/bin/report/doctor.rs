@@ -1,0 +1,134 @@
+//! `report doctor`: is this machine ready for a run?
+
+use std::path::Path;
+
+use fruits::atomic;
+use fruits::features::{Arithmetic, Cpu, Model, Precision, RuntimeFolder, Vgg16, onnxruntime_version};
+
+use crate::{chain, code};
+
+/// Memory a run of 4,098 images takes at most.
+const NEEDED_MEMORY_BYTES: u64 = 1_500_000_000;
+/// Descriptors of 4,098 images and room for the report.
+const NEEDED_DISK_BYTES: u64 = 1_000_000_000;
+
+/// What a check says.
+enum Finding {
+    Good(String),
+    /// Works, but not as it could.
+    Weak(String),
+    Bad(String),
+}
+
+use Finding::{Bad, Good, Weak};
+
+/// Prints a line a check; the exit code is 0 if a run can work.
+pub fn examine(cache: &Path) -> u8 {
+    let runtime = RuntimeFolder::find();
+    let cpu = Cpu::detect();
+    let library = library(&runtime);
+    let loads = !matches!(library, Bad(_));
+    let findings = [
+        ("library", library),
+        ("model", model(&runtime)),
+        ("f32", if loads { provider(&runtime, Precision::F32, &cpu) } else { without_library() }),
+        ("bf16", if loads { provider(&runtime, Precision::Bf16, &cpu) } else { without_library() }),
+        ("processor", processor(&cpu)),
+        ("memory", memory()),
+        ("cache", disk(cache)),
+    ];
+    let mut is_ready = true;
+    for (name, finding) in findings {
+        let (mark, text) = match finding {
+            Good(text) => ("ok  ", text),
+            Weak(text) => ("note", text),
+            Bad(text) => {
+                is_ready = false;
+                ("BAD ", text)
+            }
+        };
+        println!("{mark} {name:<10} {text}");
+    }
+    println!("{}", if is_ready { "ready" } else { "not ready: mend what is marked BAD" });
+    if is_ready { code::COMPLETE } else { code::INTERNAL }
+}
+
+fn library(runtime: &RuntimeFolder) -> Finding {
+    match runtime.environment() {
+        Ok(_) => Good(format!("ONNX Runtime {} at {}", onnxruntime_version(), runtime.library().display())),
+        Err(e) => Bad(chain(&e)),
+    }
+}
+
+fn model(runtime: &RuntimeFolder) -> Finding {
+    match Model::read(None, runtime) {
+        Ok(model) => Good(format!("{} ({})", model.describe(), &model.sha256[..12])),
+        Err(e) => Bad(chain(&e)),
+    }
+}
+
+fn without_library() -> Finding {
+    Weak("not tried without the library".to_owned())
+}
+
+/// Computes one batch for real: a provider that is there may still refuse the network.
+fn provider(runtime: &RuntimeFolder, precision: Precision, cpu: &Cpu) -> Finding {
+    let attempt = || {
+        let (arithmetic, _) = precision.resolve(cpu)?;
+        let model = Model::read(None, runtime)?;
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let network = Vgg16::new(runtime, &model, arithmetic, threads)?;
+        Ok(format!("{} computes {} features", arithmetic.provider(), network.n_features()))
+    };
+    match attempt() {
+        Ok(text) => Good(text),
+        Err(e) if precision == Precision::Bf16 => Weak(format!("{}; runs use f32", chain(&e))),
+        Err(e) => Bad(chain(&e)),
+    }
+}
+
+fn processor(cpu: &Cpu) -> Finding {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let about = format!("{cores} cores, {}, {}", cpu.name, cpu.features().join(" "));
+    match Precision::Auto.resolve(cpu) {
+        Ok((Arithmetic::Bf16, _)) => Good(format!("{about}: auto computes bf16, about 7 times as fast as f32")),
+        _ => Weak(format!("{about}: no AMX-BF16, so auto computes f32; a processor with AMX is about 7 times as fast")),
+    }
+}
+
+fn memory() -> Finding {
+    let info = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = info.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
+    match kib.map(|kib| kib * 1024) {
+        None => Weak("the system does not tell".to_owned()),
+        Some(free) if free < NEEDED_MEMORY_BYTES => Weak(format!(
+            "{} available; a run of 4,098 images takes up to {}: free some, or use --limit",
+            gigabytes(free),
+            gigabytes(NEEDED_MEMORY_BYTES)
+        )),
+        Some(free) => Good(format!("{} available", gigabytes(free))),
+    }
+}
+
+fn disk(cache: &Path) -> Finding {
+    if let Err(e) = atomic::writable_folder(cache) {
+        return Bad(format!("{}; name another folder with --cache", chain(&e)));
+    }
+    match rustix::fs::statvfs(cache) {
+        Err(e) => Weak(format!("{}: free space is not known: {e}", cache.display())),
+        Ok(stat) => {
+            let free = stat.f_bavail * stat.f_frsize;
+            let about = format!("{} free in {}", gigabytes(free), cache.display());
+            if free < NEEDED_DISK_BYTES {
+                Weak(format!("{about}; descriptors take 100 kB an image at most: name another folder with --cache"))
+            } else {
+                Good(about)
+            }
+        }
+    }
+}
+
+fn gigabytes(bytes: u64) -> String {
+    format!("{:.1} GB", bytes as f64 / 1e9)
+}

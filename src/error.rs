@@ -1,0 +1,66 @@
+//! The one error type of the library.
+
+use std::path::{Path, PathBuf};
+
+/// What a fallible function of this crate returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A fault, with what it concerns, the rule that was broken and what to do about it.
+///
+/// The text never repeats its [`source`](std::error::Error::source): print the chain.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A parameter or an input frame breaks a rule of the step it was given to.
+    #[error("{0}")]
+    Invalid(String),
+    /// Not one image can be used.
+    #[error("{0}")]
+    NoImage(String),
+    /// A file or folder could not be read or written.
+    #[error("cannot {action} `{}`", path.display())]
+    Storage {
+        /// The verb: `read`, `write`, `create` ...
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// ONNX Runtime or the model cannot be used.
+    #[error("{message}")]
+    Runtime {
+        /// What is wrong and what to do.
+        message: String,
+        /// What the library said.
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+    /// A signal asked the run to stop; what was committed stays.
+    #[error("stopped by a signal; the same command continues from the last committed shard")]
+    Interrupted,
+    /// A frame operation failed.
+    #[error("data frame")]
+    Frame(#[from] polars::error::PolarsError),
+    /// A defect of this crate.
+    #[error("internal error: {0}; please report it")]
+    Internal(String),
+}
+
+impl Error {
+    /// Wraps an I/O error with the path it happened on.
+    pub fn storage(
+        action: &'static str,
+        path: impl AsRef<Path>,
+    ) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.as_ref().to_path_buf();
+        move |source| Self::Storage { action, path, source }
+    }
+
+    /// A fault of the model or the shared library, with what the library said.
+    pub fn runtime(
+        message: impl Into<String>,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::Runtime { message: message.into(), source: Some(source.into()) }
+    }
+}

@@ -1,0 +1,156 @@
+//! A model loaded into ONNX Runtime.
+
+use ort::ep::{self, ArbitrarilyConfigurableExecutionProvider};
+use ort::session::Session;
+use ort::session::builder::{BuilderResult, SessionBuilder};
+use ort::value::{TensorRef, ValueType};
+
+use super::model::Model;
+use super::runtime::{Arithmetic, RuntimeFolder};
+use crate::error::{Error, Result};
+use crate::schema::{PIXELS_LEN, SIDE};
+
+/// Images per call of the network. A call always has this many: the last batch of a shard is filled up, so that a
+/// descriptor does not depend on its place in a shard. 8 is where throughput stops growing (FACTS: any batch for
+/// f32, 8 for bf16).
+pub const BATCH: usize = 8;
+
+/// Channel means of ImageNet in blue, green, red, subtracted without scaling ('caffe' mode of Keras).
+const MEAN_BGR: [f32; 3] = [103.939, 116.779, 123.68];
+
+/// VGG16 (or a model of the same input) ready to compute.
+#[derive(Debug)]
+pub struct Vgg16 {
+    session: Session,
+    arithmetic: Arithmetic,
+    model_sha256: String,
+    n_features: usize,
+    input: Vec<f32>,
+}
+
+impl Vgg16 {
+    /// Loads `model` with `threads` threads.
+    ///
+    /// # Errors
+    /// [`Error::Runtime`] if the library or the provider does not load, if the provider leaves any part of the
+    /// network to another one, or if the model does not take `[N, 3, 224, 224]` and give one `f32` row an image.
+    pub fn new(
+        runtime: &RuntimeFolder,
+        model: &Model,
+        arithmetic: Arithmetic,
+        threads: usize,
+    ) -> Result<Self> {
+        let environment = runtime.environment()?;
+        let refused = |e: ort::Error| {
+            let path = model.path.display();
+            let message = format!("ONNX Runtime refuses the model `{path}` on {}", arithmetic.provider());
+            Error::runtime(message, e.to_string())
+        };
+        let mut builder = Session::builder(environment).map_err(refused)?;
+        builder = match arithmetic {
+            Arithmetic::F32 => builder.with_intra_threads(threads),
+            Arithmetic::Bf16 => openvino_bf16(builder, threads),
+        }
+        .map_err(|e| refused(ort::Error::new(e.message())))?;
+        let session = builder.commit_from_memory(&model.bytes).map_err(refused)?;
+        check_input(&session, model)?;
+        let mut network = Self {
+            session,
+            arithmetic,
+            model_sha256: model.sha256.clone(),
+            n_features: 0,
+            input: vec![0.0; BATCH * PIXELS_LEN],
+        };
+        // The width of the output may be symbolic; one call tells it, and warms the library up.
+        let black = vec![0; PIXELS_LEN];
+        network.n_features = network.run(&[&black])?.len();
+        Ok(network)
+    }
+
+    /// Values of one descriptor.
+    #[must_use]
+    pub fn n_features(&self) -> usize {
+        self.n_features
+    }
+
+    /// What is computed.
+    #[must_use]
+    pub fn arithmetic(&self) -> Arithmetic {
+        self.arithmetic
+    }
+
+    /// SHA-256 of the model file.
+    #[must_use]
+    pub fn model_sha256(&self) -> &str {
+        &self.model_sha256
+    }
+
+    /// Descriptors of 1 to [`BATCH`] images (224 x 224 x 3 bytes of RGB each), one after the other.
+    ///
+    /// # Errors
+    /// [`Error::Runtime`] if the network fails.
+    pub fn run(&mut self, images: &[&[u8]]) -> Result<Vec<f32>> {
+        self.input.fill(0.0);
+        for (image, planes) in images.iter().zip(self.input.chunks_exact_mut(PIXELS_LEN)) {
+            to_bgr_planes(image, planes);
+        }
+        let failed = |e: ort::Error| Error::runtime("the network failed on a batch", e.to_string());
+        let shape = [BATCH, 3, SIDE, SIDE];
+        let input = TensorRef::from_array_view((shape, self.input.as_slice())).map_err(failed)?;
+        let outputs = self.session.run(ort::inputs![input]).map_err(failed)?;
+        let (_, values) = outputs[0].try_extract_tensor::<f32>().map_err(failed)?;
+        if values.len() % BATCH != 0 {
+            return Err(Error::Runtime {
+                message: format!("the model gives {} values for {BATCH} images", values.len()),
+                source: None,
+            });
+        }
+        Ok(values[..values.len() / BATCH * images.len()].to_vec())
+    }
+}
+
+/// bf16 on the OpenVINO provider alone: a part it does not take is an error, not a silent fall-back.
+fn openvino_bf16(builder: SessionBuilder, threads: usize) -> BuilderResult {
+    let config = serde_json::json!({
+        "CPU": { "INFERENCE_PRECISION_HINT": "bf16", "INFERENCE_NUM_THREADS": threads.to_string() }
+    });
+    let provider = ep::OpenVINO::default()
+        .with_device_type("CPU")
+        .with_arbitrary_config("load_config", config.to_string())
+        .build()
+        .error_on_failure();
+    builder.with_disable_cpu_fallback()?.with_execution_providers([provider])
+}
+
+fn check_input(session: &Session, model: &Model) -> Result<()> {
+    let shapes: Vec<_> = session.inputs().iter().map(|input| input.dtype()).collect();
+    let side = SIDE as i64;
+    let fits = match shapes.as_slice() {
+        [ValueType::Tensor { shape, .. }] => {
+            matches!(&shape[..], [n, 3, h, w] if (*n < 0 || *n == BATCH as i64) && *h == side && *w == side)
+        }
+        _ => false,
+    };
+    if fits && session.outputs().len() == 1 {
+        return Ok(());
+    }
+    Err(Error::Runtime {
+        message: format!(
+            "the model `{}` takes {shapes:?}; it must take one float32 tensor [N, 3, 224, 224] (blue, green, red, \
+             ImageNet mean subtracted) and give one output",
+            model.path.display()
+        ),
+        source: None,
+    })
+}
+
+/// RGB bytes, pixel after pixel, to three planes of `f32`: blue, green, red, minus the means.
+fn to_bgr_planes(rgb: &[u8], planes: &mut [f32]) {
+    let (blue, rest) = planes.split_at_mut(SIDE * SIDE);
+    let (green, red) = rest.split_at_mut(SIDE * SIDE);
+    for (((pixel, b), g), r) in rgb.chunks_exact(3).zip(blue).zip(green).zip(red) {
+        *b = f32::from(pixel[2]) - MEAN_BGR[0];
+        *g = f32::from(pixel[1]) - MEAN_BGR[1];
+        *r = f32::from(pixel[0]) - MEAN_BGR[2];
+    }
+}

@@ -1,0 +1,54 @@
+//! Turns labelled photographs into descriptors (VGG16, PCA, t-SNE) and into a report people trust.
+//!
+//! ```no_run
+//! use fruits::load::{LoadParams, load, read};
+//! use fruits::resize::{Filter, resize};
+//! use fruits::source::local::LocalFolder;
+//!
+//! let folder = LocalFolder::open("data-sample")?;
+//! let manifest = load(&folder, &LoadParams::default())?.manifest;
+//! let images = resize(&read(&folder, &manifest)?, Filter::Bicubic)?.images;
+//! println!("{images}");
+//! # Ok::<(), fruits::Error>(())
+//! ```
+//!
+//! Each step ([`load`], [`resize`], [`features`], [`pca`], [`tsne`], [`quality`]) takes and returns owned polars frames;
+//! [`pipeline::run`] is all of them, streamed through shards so that memory stays bounded and a killed run continues.
+//! Modules stand in the order the data flows.
+//!
+//! The crate trains nothing, fetches nothing and serves nothing: set-up brings ONNX Runtime and the weights, and a
+//! report is a file.
+
+pub mod error;
+
+pub mod record;
+pub mod schema;
+
+pub mod rejection;
+
+pub mod atomic;
+
+pub mod matrix;
+pub mod neighbors;
+mod simd;
+
+pub mod source;
+
+pub mod features;
+pub mod load;
+pub mod pca;
+pub mod quality;
+pub mod resize;
+pub mod tsne;
+
+pub mod store;
+
+pub mod pipeline;
+
+pub mod outputs;
+
+pub mod plot;
+
+pub mod report;
+
+pub use error::{Error, Result};

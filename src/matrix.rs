@@ -1,0 +1,162 @@
+//! A dense row-major `f32` matrix: what frames turn into before arithmetic.
+
+use faer::MatRef;
+use polars::prelude::*;
+
+use crate::error::{Error, Result};
+
+/// Dense matrix of `n_rows` x `n_cols` values, row-major: a row is a sample.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Matrix {
+    n_rows: usize,
+    n_cols: usize,
+    values: Vec<f32>,
+}
+
+impl Matrix {
+    /// Takes `values` in row-major order.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if there are not `n_rows * n_cols` values.
+    pub fn new(n_rows: usize, n_cols: usize, values: Vec<f32>) -> Result<Self> {
+        if values.len() != n_rows * n_cols {
+            return Err(Error::Invalid(format!(
+                "a {n_rows} x {n_cols} matrix takes {} values, not {}",
+                n_rows * n_cols,
+                values.len()
+            )));
+        }
+        Ok(Self { n_rows, n_cols, values })
+    }
+
+    /// Number of samples.
+    #[must_use]
+    pub fn n_rows(&self) -> usize {
+        self.n_rows
+    }
+
+    /// Number of values a sample has.
+    #[must_use]
+    pub fn n_cols(&self) -> usize {
+        self.n_cols
+    }
+
+    /// All values, row after row.
+    #[must_use]
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// All values, row after row, taken out.
+    #[must_use]
+    pub fn into_values(self) -> Vec<f32> {
+        self.values
+    }
+
+    /// The `i`-th sample.
+    #[must_use]
+    pub fn row(&self, i: usize) -> &[f32] {
+        &self.values[i * self.n_cols..][..self.n_cols]
+    }
+
+    /// The matrix as `faer` sees it, without a copy.
+    #[must_use]
+    pub fn as_faer(&self) -> MatRef<'_, f32> {
+        MatRef::from_row_major_slice(&self.values, self.n_rows, self.n_cols)
+    }
+
+    /// Takes scalar columns side by side; each becomes one column of the matrix.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if a column is missing, not numeric, or holds a null.
+    pub fn from_columns<S: AsRef<str>>(frame: &DataFrame, names: &[S]) -> Result<Self> {
+        let (n_rows, n_cols) = (frame.height(), names.len());
+        let mut values = vec![0.0; n_rows * n_cols];
+        for (j, name) in names.iter().enumerate() {
+            let name = name.as_ref();
+            let column = column(frame, name)?.cast(&DataType::Float32)?;
+            for (i, value) in column.f32()?.iter().enumerate() {
+                values[i * n_cols + j] = value.ok_or_else(|| {
+                    Error::Invalid(format!("column `{name}` holds a null in row {i}"))
+                })?;
+            }
+        }
+        Self::new(n_rows, n_cols, values)
+    }
+
+    /// Takes one column of fixed-size arrays, `Array(Float32, n)`; each becomes one row.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if the column is missing, of another type, or holds a null.
+    pub fn from_arrays(frame: &DataFrame, name: &str) -> Result<Self> {
+        let column = column(frame, name)?;
+        let DataType::Array(inner, n_cols) = column.dtype() else {
+            return Err(Error::Invalid(format!(
+                "column `{name}` is {}, not an array of float32",
+                column.dtype()
+            )));
+        };
+        if **inner != DataType::Float32 || column.null_count() > 0 {
+            return Err(Error::Invalid(format!(
+                "column `{name}` must hold arrays of float32 without nulls"
+            )));
+        }
+        let inner = column.array()?.get_inner();
+        let mut values = Vec::with_capacity(frame.height() * n_cols);
+        for chunk in inner.f32()?.downcast_iter() {
+            values.extend_from_slice(chunk.values().as_slice());
+        }
+        Self::new(frame.height(), *n_cols, values)
+    }
+
+    /// The rows as one column of fixed-size arrays, `Array(Float32, n_cols)`.
+    ///
+    /// # Errors
+    /// [`Error::Frame`] if polars refuses the shape.
+    pub fn into_arrays(self, name: &str) -> Result<Column> {
+        let shape = [ReshapeDimension::Infer, ReshapeDimension::new(self.n_cols as i64)];
+        let flat = Series::from_vec(name.into(), self.values);
+        if self.n_rows == 0 {
+            let dtype = DataType::Array(Box::new(DataType::Float32), self.n_cols);
+            return Ok(Column::new_empty(name.into(), &dtype));
+        }
+        Ok(flat.reshape_array(&shape)?.into_column())
+    }
+}
+
+/// The column `name` of `frame`.
+///
+/// # Errors
+/// [`Error::Invalid`] that lists the columns there are.
+pub fn column<'a>(frame: &'a DataFrame, name: &str) -> Result<&'a Column> {
+    frame.column(name).map_err(|_| {
+        let names: Vec<_> = frame.get_column_names().iter().map(|n| n.to_string()).collect();
+        Error::Invalid(format!("no column `{name}` among: {}", names.join(", ")))
+    })
+}
+
+/// The values of a String column without nulls.
+///
+/// # Errors
+/// [`Error::Invalid`] if the column is missing, of another type, or holds a null.
+pub fn strings<'a>(frame: &'a DataFrame, name: &str) -> Result<Vec<&'a str>> {
+    let column = without_nulls(frame, name)?;
+    Ok(column.str()?.no_null_iter().collect())
+}
+
+/// The values of a Binary column without nulls.
+///
+/// # Errors
+/// [`Error::Invalid`] if the column is missing, of another type, or holds a null.
+pub fn binaries<'a>(frame: &'a DataFrame, name: &str) -> Result<Vec<&'a [u8]>> {
+    let column = without_nulls(frame, name)?;
+    Ok(column.binary()?.no_null_iter().collect())
+}
+
+fn without_nulls<'a>(frame: &'a DataFrame, name: &str) -> Result<&'a Column> {
+    let column = column(frame, name)?;
+    match column.null_count() {
+        0 => Ok(column),
+        n => Err(Error::Invalid(format!("column `{name}` holds {n} nulls"))),
+    }
+}

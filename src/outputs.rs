@@ -1,0 +1,119 @@
+//! The files of a run, in an order that leaves no lie behind: data, then the record that names their digests.
+
+use std::path::Path;
+
+use polars::prelude::*;
+use sha2::{Digest, Sha256};
+
+use crate::atomic;
+use crate::error::{Error, Result};
+use crate::matrix::{column, strings};
+use crate::pipeline::Outcome;
+use crate::record::{Output, Run, Timings};
+use crate::schema::{KEY, LABEL, SIZE_BYTES, TSNE_X, TSNE_Y};
+use crate::source::local::hex;
+
+/// Descriptors in few dimensions: `key`, `label`, `pc1` ... `pcK`, `tsne_x`, `tsne_y`.
+pub const EMBEDDINGS: &str = "embeddings.parquet";
+/// The fitted PCA.
+pub const PCA: &str = "pca.parquet";
+/// Files that could not be used: `key`, `size_bytes`, `reason`, `message`.
+pub const REJECTED: &str = "rejected.csv";
+/// [`Timings`].
+pub const TIMINGS: &str = "timings.json";
+/// [`Run`].
+pub const RUN: &str = "run.json";
+/// The report.
+pub const REPORT: &str = "index.html";
+
+/// Writes everything but the report into `folder` and enters the digests of the files into the run's record.
+/// `run.json` comes last. A file that this run does not have (no PCA, no embedding) is removed if an earlier run left
+/// one.
+///
+/// # Errors
+/// [`Error::Storage`].
+pub fn write(outcome: &mut Outcome, folder: &Path) -> Result<()> {
+    let stale = [REPORT, RUN, EMBEDDINGS, PCA];
+    for name in stale {
+        remove_if_there(&folder.join(name))?;
+    }
+    let mut outputs = Vec::new();
+    if outcome.images.column("pc1").is_ok() {
+        let bytes = embeddings(&outcome.images)?;
+        outputs.push(put(folder, EMBEDDINGS, &bytes)?);
+    }
+    if let Some(pca) = &outcome.pca {
+        let path = folder.join(PCA);
+        pca.save(&path)?;
+        outputs.push(describe(PCA, &atomic::read(&path)?));
+    }
+    outputs.push(put(folder, REJECTED, &rejected(&outcome.rejected)?)?);
+    outcome.run.provenance.outputs = outputs;
+    write_timings(&outcome.timings, folder)?;
+    write_run(&outcome.run, folder)
+}
+
+/// Writes `timings.json` alone, when rendering has been timed as well.
+///
+/// # Errors
+/// [`Error::Storage`].
+pub fn write_timings(timings: &Timings, folder: &Path) -> Result<()> {
+    atomic::write(&folder.join(TIMINGS), &json(timings)?)
+}
+
+fn write_run(run: &Run, folder: &Path) -> Result<()> {
+    atomic::write(&folder.join(RUN), &json(run)?)
+}
+
+fn json(value: &impl serde::Serialize) -> Result<Vec<u8>> {
+    let mut text = serde_json::to_vec_pretty(value)
+        .map_err(|e| Error::Internal(format!("a record is no JSON: {e}")))?;
+    text.push(b'\n');
+    Ok(text)
+}
+
+fn put(folder: &Path, name: &str, bytes: &[u8]) -> Result<Output> {
+    atomic::write(&folder.join(name), bytes)?;
+    Ok(describe(name, bytes))
+}
+
+fn describe(name: &str, bytes: &[u8]) -> Output {
+    let sha256 = hex(&Sha256::digest(bytes));
+    Output { name: name.to_owned(), sha256, size_bytes: bytes.len() as u64 }
+}
+
+fn embeddings(images: &DataFrame) -> Result<Vec<u8>> {
+    let wanted = |name: &str| {
+        [KEY, LABEL, TSNE_X, TSNE_Y].contains(&name) || crate::schema::is_pc(name)
+    };
+    let names = images.get_column_names().into_iter().filter(|name| wanted(name));
+    let names: Vec<_> = names.cloned().collect();
+    let mut frame = images.select(names)?;
+    let mut bytes = Vec::new();
+    ParquetWriter::new(&mut bytes)
+        .with_compression(ParquetCompression::Zstd(None))
+        .set_parallel(false)
+        .finish(&mut frame)?;
+    Ok(bytes)
+}
+
+fn rejected(frame: &DataFrame) -> Result<Vec<u8>> {
+    let names = ["key", "size_bytes", "reason", "message"];
+    let sizes = column(frame, SIZE_BYTES)?.u64()?;
+    let columns = [strings(frame, names[0])?, strings(frame, names[2])?, strings(frame, names[3])?];
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let internal = |e: csv::Error| Error::Internal(format!("rejected.csv: {e}"));
+    writer.write_record(names).map_err(internal)?;
+    for (i, size) in sizes.no_null_iter().enumerate() {
+        let row = [columns[0][i], &size.to_string(), columns[1][i], columns[2][i]];
+        writer.write_record(row).map_err(internal)?;
+    }
+    writer.into_inner().map_err(|e| Error::Internal(format!("rejected.csv: {e}")))
+}
+
+fn remove_if_there(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::storage("remove", path)(e)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,266 @@
+//! The fitted analysis.
+
+use faer::linalg::matmul::matmul;
+use faer::{Accum, MatMut, MatRef, Par};
+use polars::prelude::*;
+use rayon::prelude::*;
+
+use super::sweep::{CHUNK, not_finite};
+use super::{BLOCK_ROWS, Keep, PcaParams, Solution, Solver, reaches};
+use crate::error::{Error, Result};
+use crate::matrix::Matrix;
+use crate::record::Needed;
+use crate::schema::{FEATURES, KEY, LABEL, pc};
+
+/// How far a value beside the kept ones may be off, relative; see [`Pca::further_ratios`].
+const FURTHER_ERROR: f64 = 1e-2;
+
+/// A fitted principal component analysis of n rows of d features with k components.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pca {
+    pub(super) params: PcaParams,
+    pub(super) n_samples: usize,
+    pub(super) mean: Vec<f64>,
+    pub(super) components: Vec<f32>,
+    /// Kept and further eigenvalues.
+    pub(super) values: Vec<f64>,
+    pub(super) total_variance: f64,
+    pub(super) residual: Option<f64>,
+    pub(super) n_passes: usize,
+    pub(super) converged: bool,
+    pub(super) fingerprint: String,
+}
+
+impl Pca {
+    pub(super) fn new(params: &PcaParams, n_features: usize, solution: Solution) -> Self {
+        debug_assert_eq!(solution.mean.len(), n_features);
+        Self {
+            params: params.clone(),
+            n_samples: solution.n_samples,
+            mean: solution.mean,
+            components: solution.components,
+            values: solution.values,
+            total_variance: solution.total_variance,
+            residual: solution.residual,
+            n_passes: solution.n_passes,
+            converged: solution.converged,
+            fingerprint: String::new(),
+        }
+    }
+
+    /// Notes what the rows were, for [`Pca::save`]: a digest of the descriptors.
+    #[must_use]
+    pub fn with_fingerprint(mut self, fingerprint: impl Into<String>) -> Self {
+        self.fingerprint = fingerprint.into();
+        self
+    }
+
+    /// What [`Pca::with_fingerprint`] noted; empty if nothing.
+    #[must_use]
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// The rule that was asked for; [`Pca::n_components`] is smaller if the rows have no more directions.
+    #[must_use]
+    pub fn requested(&self) -> Keep {
+        self.params.keep
+    }
+
+    /// The solver that was used.
+    #[must_use]
+    pub fn solver(&self) -> Solver {
+        self.params.solver
+    }
+
+    /// Seed of the starting block.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.params.seed
+    }
+
+    /// Rows it was fitted to, n.
+    #[must_use]
+    pub fn n_samples(&self) -> usize {
+        self.n_samples
+    }
+
+    /// Features of a row, d.
+    #[must_use]
+    pub fn n_features(&self) -> usize {
+        self.mean.len()
+    }
+
+    /// Components kept, k.
+    #[must_use]
+    pub fn n_components(&self) -> usize {
+        self.components.len() / self.mean.len()
+    }
+
+    /// Most components the rows can have: min(n - 1, d).
+    #[must_use]
+    pub fn rank_limit(&self) -> usize {
+        (self.n_samples - 1).min(self.mean.len())
+    }
+
+    /// Mean of the rows, d values.
+    #[must_use]
+    pub fn mean(&self) -> &[f64] {
+        &self.mean
+    }
+
+    /// Orthonormal directions, k x d, row-major; the largest entry of each, by magnitude, is positive.
+    #[must_use]
+    pub fn components(&self) -> &[f32] {
+        &self.components
+    }
+
+    /// Variance along each component, divided by n - 1, largest first; k values.
+    #[must_use]
+    pub fn explained_variance(&self) -> &[f64] {
+        &self.values[..self.n_components()]
+    }
+
+    /// The same relative to [`Pca::total_variance`]; k values of a sum of at most 1.
+    #[must_use]
+    pub fn explained_variance_ratio(&self) -> Vec<f64> {
+        self.explained_variance().iter().map(|v| v / self.total_variance).collect()
+    }
+
+    /// Ratios past the kept components, without a gap: those with a relative residual of at most 1e-2, so that
+    /// each is within 1 % of an eigenvalue and, as the error of a Ritz value goes with the square, in practice
+    /// within 0.01 %. Empty with [`Solver::Linfa`].
+    #[must_use]
+    pub fn further_ratios(&self) -> Vec<f64> {
+        self.values[self.n_components()..].iter().map(|v| v / self.total_variance).collect()
+    }
+
+    /// Variance of all d features together, divided by n - 1.
+    #[must_use]
+    pub fn total_variance(&self) -> f64 {
+        self.total_variance
+    }
+
+    /// Largest `||C v - theta v|| / theta` of the kept components with variance; none with [`Solver::Linfa`].
+    #[must_use]
+    pub fn residual(&self) -> Option<f64> {
+        self.residual
+    }
+
+    /// Passes over the rows.
+    #[must_use]
+    pub fn n_passes(&self) -> usize {
+        self.n_passes
+    }
+
+    /// Whether the stopping rule was met: every residual at most 1e-4 (or 1e-6 of the largest variance, which is what
+    /// `f32` resolves), and the explained share changed by less than 1e-7 in the last pass.
+    #[must_use]
+    pub fn converged(&self) -> bool {
+        self.converged
+    }
+
+    /// How many components explain the share `variance`, 0 to 1: exact if the values found reach it, else a lower
+    /// bound, since none of the values not found is larger than the last one found.
+    #[must_use]
+    pub fn needed(&self, variance: f64) -> Needed {
+        let goal = variance * self.total_variance;
+        if let Some(n_components) = reaches(&self.values, goal) {
+            return Needed { variance, n_components, exact: true };
+        }
+        let found = self.values.len();
+        let limit = self.rank_limit();
+        let sum: f64 = self.values.iter().sum();
+        let last = self.values.last().copied().unwrap_or_default();
+        // The margin makes it a bound although found values carry an error.
+        let more = (goal - sum * (1.0 + FURTHER_ERROR.powi(2))) / (last * (1.0 + FURTHER_ERROR));
+        let n_components = if more.is_finite() { found + more.max(1.0).ceil() as usize } else { limit };
+        Needed { variance, n_components: n_components.min(limit), exact: found >= limit }
+    }
+
+    /// Scores of the rows of `frame`: `key` and `label` if there, then `pc1` ... `pcK`, `Float32`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if `features` is missing, of another type or length, or not finite.
+    pub fn transform(&self, frame: &DataFrame) -> Result<DataFrame> {
+        let scores = self.transform_block(&Matrix::from_arrays(frame, FEATURES)?)?;
+        let names = [KEY, LABEL];
+        let mut columns: Vec<Column> =
+            names.iter().filter_map(|name| frame.column(name).ok().cloned()).collect();
+        for j in 0..self.n_components() {
+            let values: Vec<f32> = (0..scores.n_rows()).map(|i| scores.row(i)[j]).collect();
+            columns.push(Column::new(pc(j).into(), values));
+        }
+        Ok(DataFrame::new(frame.height(), columns)?)
+    }
+
+    /// Scores of rows, n x d -> n x k.
+    ///
+    /// A score is `(x - mu) v`, summed in `f32` over parts of 1,024 features and in `f64` over the parts.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if the rows have another length or hold NaN or infinity.
+    pub fn transform_block(&self, rows: &Matrix) -> Result<Matrix> {
+        let (d, k) = (self.n_features(), self.n_components());
+        if rows.n_cols() != d {
+            return Err(Error::Invalid(format!(
+                "this PCA was fitted to {d} features, the rows have {}",
+                rows.n_cols()
+            )));
+        }
+        if let Some(at) = rows.values().iter().position(|x| !x.is_finite()) {
+            return Err(not_finite(at / d, at % d, rows.values()[at]));
+        }
+        let v = MatRef::from_row_major_slice(&self.components, k, d);
+        let parts = rows.values().par_chunks(BLOCK_ROWS * d).map(|block| {
+            let n = block.len() / d;
+            let mut sum = vec![0.0_f64; n * k];
+            let mut part = vec![0.0_f32; n * k];
+            for start in (0..d).step_by(CHUNK) {
+                let width = CHUNK.min(d - start);
+                let mean = &self.mean[start..start + width];
+                let centred: Vec<f32> = block
+                    .chunks_exact(d)
+                    .flat_map(|row| {
+                        let row = &row[start..start + width];
+                        row.iter().zip(mean).map(|(&x, m)| (f64::from(x) - m) as f32)
+                    })
+                    .collect();
+                let x = MatRef::from_row_major_slice(&centred, n, width);
+                let v = v.subcols(start, width).transpose();
+                let dst = MatMut::from_row_major_slice_mut(&mut part, n, k);
+                matmul(dst, Accum::Replace, x, v, 1.0, Par::Seq);
+                sum.iter_mut().zip(&part).for_each(|(s, &p)| *s += f64::from(p));
+            }
+            sum.into_iter().map(|s| s as f32).collect::<Vec<_>>()
+        });
+        Matrix::new(rows.n_rows(), k, parts.collect::<Vec<_>>().concat())
+    }
+
+    /// Share of the squared distance of each row from the mean that its scores lose, 0 to 1: `1 - ||s||^2 /
+    /// ||x - mu||^2`; 0 for the mean itself. `rows` is n x d, `scores` their n x k.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if the shapes do not fit.
+    pub fn reconstruction_loss(&self, rows: &Matrix, scores: &Matrix) -> Result<Vec<f64>> {
+        let expected = (self.n_features(), rows.n_rows(), self.n_components());
+        if (rows.n_cols(), scores.n_rows(), scores.n_cols()) != expected {
+            return Err(Error::Invalid(format!(
+                "{} x {} rows and {} x {} scores do not belong to a PCA of {} features and {} components",
+                rows.n_rows(),
+                rows.n_cols(),
+                scores.n_rows(),
+                scores.n_cols(),
+                expected.0,
+                expected.2
+            )));
+        }
+        let loss = |i: usize| {
+            let centred = rows.row(i).iter().zip(&self.mean).map(|(&x, m)| f64::from(x) - m);
+            let distance: f64 = centred.map(|x| x * x).sum();
+            let kept: f64 = scores.row(i).iter().map(|&s| f64::from(s).powi(2)).sum();
+            if distance > 0.0 { (1.0 - kept / distance).clamp(0.0, 1.0) } else { 0.0 }
+        };
+        Ok((0..rows.n_rows()).into_par_iter().map(loss).collect())
+    }
+}

@@ -1,0 +1,134 @@
+//! `linfa-reduction` as a second solver, and this crate's analysis behind linfa's traits.
+
+use std::borrow::Cow;
+
+use ::linfa::DatasetBase;
+use ::linfa::traits::{Fit, PredictInplace};
+use ndarray::{Array2, ArrayBase, ArrayView2, Axis, Data, Ix2, s};
+
+use super::{BLOCK_ROWS, Keep, Pca, PcaParams, RowBlocks, Solution, fix_signs};
+use crate::error::{Error, Result};
+use crate::matrix::Matrix;
+
+/// Largest n x d x 8 the solver takes: it holds the rows twice in `f64`.
+const MAX_BYTES: usize = 2 << 30;
+
+/// Fits with `linfa_reduction::Pca`; ratios are recomputed against the total variance by the caller.
+pub(super) fn solve(
+    blocks: &dyn RowBlocks,
+    keep: Keep,
+    progress: &mut dyn FnMut(usize, usize) -> bool,
+) -> Result<Solution> {
+    let (n, d) = (blocks.n_rows(), blocks.n_cols());
+    let Keep::Components(k) = keep else {
+        return Err(Error::Invalid(
+            "the linfa solver takes a number of components; use krylov for a share of variance".into(),
+        ));
+    };
+    if n.saturating_mul(d).saturating_mul(8) > MAX_BYTES {
+        return Err(Error::Invalid(format!(
+            "the linfa solver works in memory and takes at most 2 GiB of rows, not {n} x {d} x 8 bytes; use krylov"
+        )));
+    }
+    if !progress(0, 1) {
+        return Err(Error::Interrupted);
+    }
+    let mut x = Array2::<f64>::zeros((n, d));
+    let mut at = 0;
+    for i in 0..blocks.n_blocks() {
+        for row in blocks.block(i)?.chunks_exact(d) {
+            if let Some(j) = row.iter().position(|x| !x.is_finite()) {
+                return Err(super::sweep::not_finite(at, j, row[j]));
+            }
+            x.row_mut(at).iter_mut().zip(row).for_each(|(x, &v)| *x = f64::from(v));
+            at += 1;
+        }
+    }
+    let mean = x.sum_axis(Axis(0)) / n as f64;
+    let total: f64 = x.outer_iter().map(|row| (&row - &mean).mapv(|x| x * x).sum()).sum();
+    // Sums of equal values round: rows are compared, not their variance with zero.
+    if x.outer_iter().all(|row| row == x.row(0)) {
+        return Err(super::identical(n));
+    }
+    let k = k.min((n - 1).min(d));
+    let dataset = DatasetBase::from(x);
+    let fitted = linfa_reduction::Pca::params(k).fit(&dataset).map_err(|e| {
+        Error::Invalid(format!("the linfa solver failed ({e}); use krylov or fewer components"))
+    })?;
+    let scale = (n - 1) as f64;
+    let sigma = fitted.singular_values();
+    let mut order: Vec<usize> = (0..sigma.len()).collect();
+    order.sort_by(|&a, &b| sigma[b].total_cmp(&sigma[a]));
+    let rows = order.iter().flat_map(|&i| fitted.components().slice(s![i, ..]).to_vec());
+    let mut components: Vec<f32> = rows.map(|x| x as f32).collect();
+    fix_signs(&mut components, d);
+    Ok(Solution {
+        n_samples: n,
+        mean: mean.to_vec(),
+        total_variance: total / scale,
+        values: order.iter().map(|&i| sigma[i].powi(2) / scale).collect(),
+        components,
+        residual: None,
+        n_passes: 1,
+        converged: true,
+    })
+}
+
+/// Rows of an array.
+struct Rows<'a>(ArrayView2<'a, f32>);
+
+impl RowBlocks for Rows<'_> {
+    fn n_rows(&self) -> usize {
+        self.0.nrows()
+    }
+
+    fn n_cols(&self) -> usize {
+        self.0.ncols()
+    }
+
+    fn n_blocks(&self) -> usize {
+        self.0.nrows().div_ceil(BLOCK_ROWS)
+    }
+
+    fn block(&self, i: usize) -> Result<Cow<'_, [f32]>> {
+        let end = self.0.nrows().min((i + 1) * BLOCK_ROWS);
+        let rows = self.0.slice(s![i * BLOCK_ROWS..end, ..]);
+        Ok(Cow::Owned(rows.iter().copied().collect()))
+    }
+}
+
+/// Records are n x d; targets are not looked at.
+impl<D: Data<Elem = f32>, T> Fit<ArrayBase<D, Ix2>, T, Error> for PcaParams {
+    type Object = Pca;
+
+    fn fit(&self, dataset: &DatasetBase<ArrayBase<D, Ix2>, T>) -> Result<Pca> {
+        self.fit_blocks(&Rows(dataset.records().view()), &mut |_, _| true)
+    }
+}
+
+/// Scores, n x d -> n x k.
+///
+/// # Panics
+/// linfa's trait has no error: rows of another length or with NaN or infinity panic. [`Pca::transform_block`] does
+/// not.
+impl<D: Data<Elem = f32>> PredictInplace<ArrayBase<D, Ix2>, Array2<f32>> for Pca {
+    fn predict_inplace(&self, records: &ArrayBase<D, Ix2>, scores: &mut Array2<f32>) {
+        let values = records.iter().copied().collect();
+        let found = Matrix::new(records.nrows(), records.ncols(), values)
+            .and_then(|rows| self.transform_block(&rows));
+        match found {
+            Ok(found) => scores.iter_mut().zip(found.values()).for_each(|(s, &f)| *s = f),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    fn default_target(&self, records: &ArrayBase<D, Ix2>) -> Array2<f32> {
+        Array2::zeros((records.nrows(), self.n_components()))
+    }
+}
+
+impl From<linfa::Error> for Error {
+    fn from(error: linfa::Error) -> Self {
+        Self::Invalid(error.to_string())
+    }
+}

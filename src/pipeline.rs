@@ -1,0 +1,662 @@
+//! The steps in order: load -> resize -> features -> PCA -> t-SNE -> quality.
+//!
+//! This is the only module that knows the order. Descriptors stream through shards with receipts, so memory does not
+//! grow with the number of images before PCA, and a run that was killed continues.
+
+mod gather;
+mod shards;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use polars::prelude::*;
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
+use crate::features::{self, Arithmetic, BATCH, Cpu, Model, Precision, RuntimeFolder, Vgg16};
+use crate::load::{self, LoadParams, Loaded};
+use crate::matrix::{column, strings};
+use crate::pca::{Keep, Pca, PcaParams, RowBlocks};
+use crate::quality::quality;
+use crate::record::{
+    ClassCount, Dataset, Example, FeaturesRecord, ImageCounts, ModeCount, Parameter, PcaRecord, Provenance,
+    Reconstruction, Run, SCHEMA, SizeCount, SourceRecord, Stage, Status, Timings,
+    TsneRecord, Version,
+};
+use crate::rejection::{self, Rejection};
+use crate::resize::{self, Filter};
+use crate::schema::{HEIGHT, KEY, LABEL, MODE, ORIENTATION, SHA256, TSNE_X, TSNE_Y, WIDTH, pc};
+use crate::source::local::{LocalFolder, hex};
+use crate::store::{self, Receipt, Shard, Store};
+use crate::tsne::{Tsne, TsneParams, tsne_with};
+
+use self::gather::{FeatureStats, Gathered};
+
+/// What to run, and how.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Params {
+    /// Folder of images, one folder a class.
+    pub input: PathBuf,
+    /// Which images.
+    pub load: LoadParams,
+    /// How they are resized.
+    pub filter: Filter,
+    /// Arithmetic of the network.
+    pub precision: Precision,
+    /// A model of the user's own instead of VGG16.
+    pub model: Option<PathBuf>,
+    /// Folder of computed shards; a temporary one if absent.
+    pub cache: Option<PathBuf>,
+    /// Principal components.
+    pub pca: PcaParams,
+    /// Embedding.
+    pub tsne: TsneParams,
+    /// Worker threads; no number depends on it.
+    pub threads: usize,
+}
+
+/// What a run says of itself while it works.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event<'a> {
+    /// A stage begins; `n_total` is 0 where nothing can be counted.
+    Started {
+        /// `list`, `features`, `gather`, `pca`, `tsne`, `quality`.
+        stage: &'a str,
+        /// Images or iterations.
+        n_total: u64,
+    },
+    /// A stage goes on.
+    Advanced {
+        /// As in `Started`.
+        stage: &'a str,
+        /// Images or iterations done.
+        n_done: u64,
+        /// Images or iterations in all.
+        n_total: u64,
+    },
+    /// A stage ended.
+    Finished {
+        /// As in `Started`.
+        stage: &'a str,
+        /// What it took in seconds.
+        wall_s: f64,
+        /// What came out, in words.
+        note: String,
+    },
+    /// Something the user must know.
+    Noted(String),
+}
+
+/// What came out of a run.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The content of `run.json`, but for the digests of files that are not written yet.
+    pub run: Run,
+    /// The content of `timings.json`.
+    pub timings: Timings,
+    /// One row an accepted image, sorted by key: `key`, `label`, `size_bytes`, `sha256`, `width`, `height`, `mode`,
+    /// `orientation`, `thumbnail`, then `pc1` ... `pcK` and `tsne_x`, `tsne_y` as far as the run came.
+    pub images: DataFrame,
+    /// One row a rejected file: `key`, `size_bytes`, `reason`, `message`.
+    pub rejected: DataFrame,
+    /// The fitted PCA.
+    pub pca: Option<Pca>,
+    /// Images before and after the resize, one of each of the first classes.
+    pub examples: Vec<Example>,
+}
+
+/// Runs all steps. Committed shards in the cache are not computed again.
+///
+/// Data that a stage cannot work on (all images the same, too few of them) ends the run there with
+/// [`Status::Partial`]; everything before is whole. `observe` hears of progress; `stop` is looked at between batches.
+///
+/// # Errors
+/// [`Error::Invalid`] for a parameter out of range, [`Error::NoImage`] if the folder holds no file of a class,
+/// [`Error::Runtime`] if the network cannot run, [`Error::Storage`] for files and folders, [`Error::Interrupted`].
+pub fn run(
+    params: &Params,
+    observe: &mut (dyn FnMut(&Event) + Send),
+    stop: &AtomicBool,
+) -> Result<Outcome> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(params.threads).build();
+    let pool = pool.map_err(|e| Error::Internal(format!("no thread pool: {e}")))?;
+    let mut control = Control { observe, stop, stages: Vec::new() };
+    pool.install(|| steps(params, &mut control))
+}
+
+fn steps(params: &Params, control: &mut Control) -> Result<Outcome> {
+    let began = Instant::now();
+    let folder = LocalFolder::open(&params.input)?;
+    let mut loaded = control.stage("list", 0, |_| {
+        let loaded = load::load(&folder, &params.load)?;
+        let n = loaded.manifest.height() as u64;
+        let note = format!("{} files, {n} images to use", loaded.n_listed);
+        Ok(Done { value: loaded, items: n, cache_hits: 0, note })
+    })?;
+    let network = Network::new(params)?;
+    let recipe = network.recipe(params.filter);
+    let shards = store::plan(&loaded.manifest, &recipe)?;
+    let (store, _temporary) = open_store(params)?;
+    let receipts = describe(params, &folder, &store, &shards, &network, control)?;
+    for receipt in &receipts {
+        loaded.rejected.extend(receipt.rejected.iter().cloned());
+    }
+    let Gathered { mut images, stats, blocks } = control.stage("gather", blocks_total(&receipts), |control| {
+        let gathered = gather::gather(&store, &shards, &receipts, control)?;
+        let n = gathered.images.height() as u64;
+        Ok(Done { value: gathered, items: n, cache_hits: 0, note: format!("{n} descriptors") })
+    })?;
+
+    let mut run = begin_record(params, &loaded, &images)?;
+    run.provenance = network.provenance(store::manifest_text(&loaded.manifest)?.as_bytes());
+    let mut pca = None;
+    if images.height() == 0 {
+        let reason = format!("none of the {} files can be used; see the rejected files", loaded.rejected.len());
+        run.status = Status::Partial { stage: "features".to_owned(), reason };
+    } else {
+        run.features = Some(network.record(&stats, &loaded.rejected, params.filter, blocks.n_cols(), &recipe));
+        pca = reduce(params, &blocks, &mut images, &mut run, control)?;
+    }
+    drop(blocks);
+    if pca.is_some() && embed(params, &mut images, &mut run, control)? {
+        let k = QUALITY_NEIGHBORS;
+        run.quality = control.stage("quality", 0, |_| {
+            let measured = quality(&images, k, params.tsne.seed)?;
+            let note = format!("trustworthiness@{} {:.4}", measured.k, measured.trustworthiness);
+            Ok(Done { value: Some(measured), items: images.height() as u64, cache_hits: 0, note })
+        })?;
+    }
+    for warning in &run.warnings {
+        (control.observe)(&Event::Noted(warning.clone()));
+    }
+    let examples = examples(&folder, &images, params.filter)?;
+    let timings = Timings {
+        stages: std::mem::take(&mut control.stages),
+        total_s: began.elapsed().as_secs_f64(),
+        peak_rss_bytes: peak_rss_bytes(),
+        threads: params.threads,
+        options: Vec::new(),
+    };
+    let rejected = rejection::to_frame(&loaded.rejected)?;
+    Ok(Outcome { run, timings, images, rejected, pca, examples })
+}
+
+/// Neighbours of the quality measures (Fruits-360's targets are stated at 10).
+const QUALITY_NEIGHBORS: usize = 10;
+/// Classes of which the report shows an image before and after the resize.
+const MAX_EXAMPLES: usize = 5;
+/// Worst-reconstructed images that the report shows.
+const MAX_WORST: usize = 12;
+/// Shares of the variance a reader asks for.
+const SHARES: [f64; 3] = [0.90, 0.95, 0.99];
+
+/// What a stage gives.
+struct Done<T> {
+    value: T,
+    items: u64,
+    cache_hits: u64,
+    note: String,
+}
+
+/// The way from a run to whoever watches and may stop it.
+pub(crate) struct Control<'a> {
+    observe: &'a mut (dyn FnMut(&Event) + Send),
+    stop: &'a AtomicBool,
+    stages: Vec<Stage>,
+}
+
+impl Control<'_> {
+    /// Tells how far `stage` is; `false` if the run is to stop.
+    pub(crate) fn advance(&mut self, stage: &str, n_done: u64, n_total: u64) -> bool {
+        (self.observe)(&Event::Advanced { stage, n_done, n_total });
+        !self.stop.load(Ordering::Relaxed)
+    }
+
+    fn stage<T>(
+        &mut self,
+        name: &str,
+        n_total: u64,
+        work: impl FnOnce(&mut Self) -> Result<Done<T>>,
+    ) -> Result<T> {
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(Error::Interrupted);
+        }
+        (self.observe)(&Event::Started { stage: name, n_total });
+        let began = Instant::now();
+        let done = work(self)?;
+        let wall_s = began.elapsed().as_secs_f64();
+        (self.observe)(&Event::Finished { stage: name, wall_s, note: done.note });
+        let stage = Stage { name: name.to_owned(), wall_s, items: done.items, cache_hits: done.cache_hits };
+        self.stages.push(stage);
+        Ok(done.value)
+    }
+}
+
+/// The model and how it is computed, not loaded yet: a run whose shards are all there never loads it.
+struct Network {
+    runtime: RuntimeFolder,
+    model: Model,
+    cpu: Cpu,
+    arithmetic: Arithmetic,
+    reason: &'static str,
+    onnxruntime: String,
+}
+
+impl Network {
+    fn new(params: &Params) -> Result<Self> {
+        let runtime = RuntimeFolder::find();
+        let cpu = Cpu::detect();
+        let (arithmetic, reason) = params.precision.resolve(&cpu)?;
+        let model = Model::read(params.model.as_deref(), &runtime)?;
+        runtime.environment()?;
+        let onnxruntime = features::onnxruntime_version();
+        Ok(Self { runtime, model, cpu, arithmetic, reason, onnxruntime })
+    }
+
+    /// Everything but the files that decides the descriptors.
+    fn recipe(&self, filter: Filter) -> String {
+        format!(
+            "code {} model {} filter {filter} precision {} provider {} onnxruntime {} batch {BATCH}",
+            features::CODE_VERSION,
+            self.model.sha256,
+            self.arithmetic,
+            self.arithmetic.provider(),
+            self.onnxruntime
+        )
+    }
+
+    fn load(&self, threads: usize) -> Result<Vgg16> {
+        Vgg16::new(&self.runtime, &self.model, self.arithmetic, threads)
+    }
+
+    fn record(
+        &self,
+        stats: &FeatureStats,
+        rejected: &[Rejection],
+        filter: Filter,
+        n_features: usize,
+        recipe: &str,
+    ) -> FeaturesRecord {
+        let non_finite = rejected.iter().filter(|r| r.reason == rejection::Reason::NonFinite);
+        FeaturesRecord {
+            model_sha256: self.model.sha256.clone(),
+            model: self.model.describe(),
+            model_known: self.model.is_known(),
+            precision: self.arithmetic.to_string(),
+            precision_reason: self.reason.to_owned(),
+            provider: self.arithmetic.provider().to_owned(),
+            onnxruntime: self.onnxruntime.clone(),
+            filter: filter.to_string(),
+            n_features,
+            zero_ratio: stats.zero_ratio,
+            min: stats.min,
+            max: stats.max,
+            mean: stats.mean,
+            norm_min: stats.norm_min,
+            norm_mean: stats.norm_mean,
+            norm_max: stats.norm_max,
+            n_non_finite: non_finite.count() as u64,
+            n_constant: stats.n_constant,
+            fingerprint: hex(&Sha256::digest(recipe)),
+        }
+    }
+
+    fn provenance(&self, manifest: &[u8]) -> Provenance {
+        let version = |name: &str, version: &str| Version { name: name.to_owned(), version: version.to_owned() };
+        Provenance {
+            command: String::new(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            git_commit: env!("FRUITS_GIT_COMMIT").to_owned(),
+            rustc: env!("FRUITS_RUSTC").to_owned(),
+            lock_sha256: env!("FRUITS_LOCK_SHA256").to_owned(),
+            libraries: vec![
+                version("onnxruntime", &self.onnxruntime),
+                version("faer", env!("FRUITS_VERSION_FAER")),
+                version("image", env!("FRUITS_VERSION_IMAGE")),
+                version("linfa-reduction", env!("FRUITS_VERSION_LINFA_REDUCTION")),
+                version("ort", env!("FRUITS_VERSION_ORT")),
+                version("plotters", env!("FRUITS_VERSION_PLOTTERS")),
+                version("polars", env!("FRUITS_VERSION_POLARS")),
+            ],
+            cpu: self.cpu.name.clone(),
+            cpu_features: self.cpu.features(),
+            manifest_sha256: hex(&Sha256::digest(manifest)),
+            outputs: Vec::new(),
+        }
+    }
+}
+
+/// The cache, or a folder that goes away with the run.
+fn open_store(params: &Params) -> Result<(Store, Option<tempfile::TempDir>)> {
+    if let Some(cache) = &params.cache {
+        return Ok((Store::open(cache)?, None));
+    }
+    let folder = tempfile::Builder::new().prefix("fruits-").tempdir();
+    let folder = folder.map_err(Error::storage("create a folder in", std::env::temp_dir()))?;
+    Ok((Store::open(folder.path())?, Some(folder)))
+}
+
+/// Computes the shards that have no receipt.
+fn describe(
+    params: &Params,
+    folder: &LocalFolder,
+    store: &Store,
+    plan: &[Shard],
+    network: &Network,
+    control: &mut Control,
+) -> Result<Vec<Receipt>> {
+    let n_total = plan.iter().map(|s| s.manifest.height() as u64).sum();
+    control.stage("features", n_total, |control| {
+        let found: Vec<Option<Receipt>> = plan.iter().map(|shard| store.receipt(shard)).collect();
+        let missing: Vec<Shard> =
+            plan.iter().zip(&found).filter(|(_, r)| r.is_none()).map(|(s, _)| s.clone()).collect();
+        let n_missing: u64 = missing.iter().map(|s| s.manifest.height() as u64).sum();
+        let n_found = n_total - n_missing;
+        let mut computed = Vec::new();
+        if !missing.is_empty() {
+            let mut loaded = network.load(params.threads)?;
+            let counts = (n_found, n_total);
+            computed = shards::map_shards(folder, store, &missing, params.filter, &mut loaded, counts, control)?;
+        }
+        let mut computed = computed.into_iter();
+        let receipts: Option<Vec<_>> = found.into_iter().map(|r| r.or_else(|| computed.next())).collect();
+        let receipts = receipts.ok_or_else(|| Error::Internal("a shard has no receipt".to_owned()))?;
+        let note = format!("{n_missing} computed in {}, {n_found} from the cache", network.arithmetic);
+        Ok(Done { value: receipts, items: n_total, cache_hits: n_found, note })
+    })
+}
+
+fn blocks_total(receipts: &[Receipt]) -> u64 {
+    receipts.iter().map(|r| r.n_images as u64).sum()
+}
+
+/// PCA; adds the scores to `images`.
+fn reduce(
+    params: &Params,
+    blocks: &gather::Blocks,
+    images: &mut DataFrame,
+    run: &mut Run,
+    control: &mut Control,
+) -> Result<Option<Pca>> {
+    let n = blocks.n_rows() as u64;
+    let fitted = control.stage("pca", 0, |control| {
+        let mut progress = |pass: usize, cap: usize| control.advance("pca", pass as u64, cap as u64);
+        let fitted = match params.pca.fit_blocks(blocks, &mut progress) {
+            Ok(pca) => Ok(pca.with_fingerprint(&run.provenance.manifest_sha256)),
+            Err(Error::Invalid(reason)) => Err(reason),
+            Err(e) => return Err(e),
+        };
+        let note = match &fitted {
+            Ok(pca) => format!(
+                "{} components hold {:.1} % of the variance",
+                pca.n_components(),
+                100.0 * pca.explained_variance_ratio().iter().sum::<f64>()
+            ),
+            Err(reason) => reason.clone(),
+        };
+        Ok(Done { value: fitted, items: n, cache_hits: 0, note })
+    })?;
+    let pca = match fitted {
+        Ok(pca) => pca,
+        Err(reason) => {
+            run.status = Status::Partial { stage: "pca".to_owned(), reason };
+            return Ok(None);
+        }
+    };
+    let worst = project(&pca, blocks, images)?;
+    run.warnings.extend(pca_warnings(params, &pca));
+    run.pca = Some(pca_record(params, &pca, worst));
+    Ok(Some(pca))
+}
+
+/// Adds `pc1` ... `pcK` to `images`; returns the images that the components describe worst.
+fn project(pca: &Pca, blocks: &gather::Blocks, images: &mut DataFrame) -> Result<Vec<Reconstruction>> {
+    let k = pca.n_components();
+    let mut columns = vec![Vec::with_capacity(images.height()); k];
+    let mut lost = Vec::with_capacity(images.height());
+    for i in 0..blocks.n_blocks() {
+        let block = blocks.matrix(i)?;
+        let scores = pca.transform_block(&block)?;
+        lost.extend(pca.reconstruction_loss(&block, &scores)?);
+        for row in 0..scores.n_rows() {
+            for (column, score) in columns.iter_mut().zip(scores.row(row)) {
+                column.push(*score);
+            }
+        }
+    }
+    let mut worst: Vec<(usize, f64)> = lost.into_iter().enumerate().collect();
+    worst.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    let keys = strings(images, KEY)?;
+    let worst = worst.into_iter().take(MAX_WORST);
+    let worst = worst.map(|(i, lost)| Reconstruction { key: keys[i].to_owned(), lost }).collect();
+    for (j, column) in columns.into_iter().enumerate() {
+        images.with_column(Column::new(pc(j).into(), column))?;
+    }
+    Ok(worst)
+}
+
+fn pca_record(params: &Params, pca: &Pca, worst_reconstructed: Vec<Reconstruction>) -> PcaRecord {
+    let ratios = pca.explained_variance_ratio();
+    PcaRecord {
+        solver: params.pca.solver.to_string(),
+        seed: params.pca.seed,
+        n_components: pca.n_components(),
+        rule: rule(params.pca.keep),
+        rank_limit: pca.rank_limit(),
+        explained_variance: pca.explained_variance().to_vec(),
+        explained_variance_ratio_sum: ratios.iter().sum(),
+        explained_variance_ratio: ratios,
+        further_ratios: pca.further_ratios(),
+        total_variance: pca.total_variance(),
+        residual: pca.residual(),
+        n_passes: pca.n_passes(),
+        converged: pca.converged(),
+        needed: SHARES.iter().map(|&share| pca.needed(share)).collect(),
+        worst_reconstructed,
+    }
+}
+
+/// How the number of components was fixed, in words.
+fn rule(keep: Keep) -> String {
+    match keep {
+        Keep::Components(n) => format!("the first {n} components, a fixed number"),
+        Keep::Variance(share) => {
+            format!("the fewest components that explain {} % of the total variance", 100.0 * share)
+        }
+    }
+}
+
+fn pca_warnings(params: &Params, pca: &Pca) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let kept: f64 = pca.explained_variance_ratio().iter().sum();
+    if let Keep::Components(asked) = params.pca.keep {
+        if pca.n_components() < asked {
+            warnings.push(format!(
+                "{asked} components were asked for, but {} images have at most {}: {} are kept",
+                pca.n_samples(),
+                pca.rank_limit(),
+                pca.n_components()
+            ));
+        }
+        if kept < SHARES[0] {
+            warnings.push(format!(
+                "{} components explain {:.1} % of the variance, less than 90 %",
+                pca.n_components(),
+                100.0 * kept
+            ));
+        }
+    }
+    if !pca.converged() {
+        warnings.push(format!(
+            "PCA stopped at its cap of {} passes before its residual was small enough",
+            pca.n_passes()
+        ));
+    }
+    warnings
+}
+
+/// t-SNE; adds `tsne_x` and `tsne_y` to `images`. `false` if it cannot be computed on these images.
+fn embed(params: &Params, images: &mut DataFrame, run: &mut Run, control: &mut Control) -> Result<bool> {
+    let n = images.height() as u64;
+    let embedded = control.stage("tsne", params.tsne.n_iter as u64, |control| {
+        let mut progress = |i: usize, cap: usize| control.advance("tsne", i as u64, cap as u64);
+        let embedded = match tsne_with(images, &params.tsne, &mut progress) {
+            Ok(tsne) => Ok(tsne),
+            Err(Error::Invalid(reason)) => Err(reason),
+            Err(e) => return Err(e),
+        };
+        let note = match &embedded {
+            Ok(tsne) => format!("KL divergence {:.4}", tsne.kl_divergence),
+            Err(reason) => reason.clone(),
+        };
+        Ok(Done { value: embedded, items: n, cache_hits: 0, note })
+    })?;
+    let Tsne { frame, kl_divergence, perplexity, n_iter, init, .. } = match embedded {
+        Ok(tsne) => tsne,
+        Err(reason) => {
+            run.status = Status::Partial { stage: "tsne".to_owned(), reason };
+            return Ok(false);
+        }
+    };
+    for name in [TSNE_X, TSNE_Y] {
+        images.with_column(frame.column(name)?.clone())?;
+    }
+    if perplexity < params.tsne.perplexity {
+        run.warnings.push(format!(
+            "perplexity {} was asked for, but {n} images allow at most (n - 1) / 3: {perplexity:.2} is used",
+            params.tsne.perplexity
+        ));
+    }
+    run.tsne = Some(TsneRecord {
+        perplexity,
+        perplexity_requested: params.tsne.perplexity,
+        seed: params.tsne.seed,
+        n_iter,
+        kl_divergence,
+        init: init.to_string(),
+    });
+    Ok(true)
+}
+
+/// What is known of a run once its images are.
+fn begin_record(params: &Params, loaded: &Loaded, images: &DataFrame) -> Result<Run> {
+    let accepted = images.height() as u64;
+    let mut warnings = Vec::new();
+    let classes = if accepted == 0 { Vec::new() } else { count(strings(images, LABEL)?) };
+    let classes: Vec<_> = classes.into_iter().map(|(label, n)| ClassCount { label: label.to_owned(), n }).collect();
+    if classes.len() == 1 {
+        warnings.push("there is one class only: nothing is said of how well labels are told apart".to_owned());
+    }
+    if !loaded.rejected.is_empty() {
+        warnings.push(format!("{} files were rejected; each is listed with its reason", loaded.rejected.len()));
+    }
+    Ok(Run {
+        schema: SCHEMA.to_owned(),
+        status: Status::Complete,
+        source: SourceRecord {
+            kind: "folder".to_owned(),
+            name: params.input.display().to_string(),
+            n_objects: loaded.n_listed,
+            size_bytes: loaded.size_bytes,
+            label_rule: load::LABEL_RULE.to_owned(),
+        },
+        images: ImageCounts {
+            listed: loaded.n_listed,
+            accepted,
+            rejected: loaded.rejected.len() as u64,
+            skipped: loaded.n_skipped,
+        },
+        classes,
+        dataset: if accepted == 0 { Dataset::default() } else { dataset(images)? },
+        features: None,
+        pca: None,
+        tsne: None,
+        quality: None,
+        warnings,
+        parameters: Vec::<Parameter>::new(),
+        provenance: Provenance::default(),
+    })
+}
+
+fn dataset(images: &DataFrame) -> Result<Dataset> {
+    let widths = column(images, WIDTH)?.u32()?.no_null_iter();
+    let heights = column(images, HEIGHT)?.u32()?.no_null_iter();
+    let sizes = by_frequency(count(widths.zip(heights).collect::<Vec<_>>()));
+    let modes = by_frequency(count(strings(images, MODE)?));
+    let orientations = column(images, ORIENTATION)?.u32()?;
+    let mut same: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (digest, key) in strings(images, SHA256)?.into_iter().zip(strings(images, KEY)?) {
+        same.entry(digest).or_default().push(key.to_owned());
+    }
+    let mut duplicates: Vec<_> = same.into_values().filter(|keys| keys.len() > 1).collect();
+    duplicates.sort();
+    let n_duplicate_groups = duplicates.len() as u64;
+    duplicates.truncate(MAX_DUPLICATE_GROUPS);
+    Ok(Dataset {
+        n_sizes: sizes.len() as u64,
+        sizes: sizes
+            .into_iter()
+            .take(MAX_SIZES)
+            .map(|((width, height), n)| SizeCount { width, height, n })
+            .collect(),
+        modes: modes.into_iter().map(|(mode, n)| ModeCount { mode: mode.to_owned(), n }).collect(),
+        n_rotated: orientations.no_null_iter().filter(|&o| o > 1).count() as u64,
+        duplicates,
+        n_duplicate_groups,
+    })
+}
+
+/// Image sizes that the record lists; the others are counted.
+const MAX_SIZES: usize = 10;
+/// Groups of equal files that the record lists; the others are counted.
+const MAX_DUPLICATE_GROUPS: usize = 50;
+
+/// Values with how often they occur, sorted by value.
+fn count<T: Ord>(values: Vec<T>) -> Vec<(T, u64)> {
+    let mut counts = BTreeMap::new();
+    for value in values {
+        *counts.entry(value).or_default() += 1;
+    }
+    counts.into_iter().collect()
+}
+
+/// Most frequent first, ties in their order.
+fn by_frequency<T>(mut counts: Vec<(T, u64)>) -> Vec<(T, u64)> {
+    counts.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+    counts
+}
+
+/// An image of each of the first classes, before and after the resize.
+fn examples(folder: &LocalFolder, images: &DataFrame, filter: Filter) -> Result<Vec<Example>> {
+    if images.height() == 0 {
+        return Ok(Vec::new());
+    }
+    let mut first: BTreeMap<&str, &str> = BTreeMap::new();
+    for (label, key) in strings(images, LABEL)?.into_iter().zip(strings(images, KEY)?) {
+        first.entry(label).or_insert(key);
+    }
+    let mut examples = Vec::new();
+    for key in first.into_values().take(MAX_EXAMPLES) {
+        // A file that went away since is no reason to lose a report.
+        let Ok(bytes) = folder.read(key) else { continue };
+        if let Ok(preview) = resize::preview(&bytes, filter) {
+            examples.push(Example {
+                key: key.to_owned(),
+                original: preview.original_png,
+                original_mime: "image/png".to_owned(),
+                resized_png: preview.resized_png,
+            });
+        }
+    }
+    Ok(examples)
+}
+
+/// Largest resident memory of this process so far, 0 where the system does not tell.
+fn peak_rss_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
+    kib.unwrap_or(0) * 1024
+}

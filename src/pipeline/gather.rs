@@ -1,0 +1,193 @@
+//! Committed shards as the blocks of rows that PCA reads, and what the descriptors are like.
+
+use std::borrow::Cow;
+
+use polars::prelude::*;
+use rayon::prelude::*;
+
+use crate::error::{Error, Result};
+use crate::matrix::Matrix;
+use crate::pca::RowBlocks;
+use crate::schema::FEATURES;
+use crate::store::{Receipt, Shard, Store};
+
+use super::Control;
+
+/// Descriptors of at most this many bytes are kept in memory; larger sets are read from their shards in each pass.
+/// 512 MiB are 5,349 images of 25,088 values: with the rest of a run, less than 1.5 GB.
+const MEMORY_BYTES: u64 = 512 << 20;
+
+/// The descriptors of a run, a block a shard, and the other columns of all shards.
+pub(super) struct Gathered<'a> {
+    /// All columns but `features`, sorted by key.
+    pub images: DataFrame,
+    pub stats: FeatureStats,
+    pub blocks: Blocks<'a>,
+}
+
+/// Rows of descriptors: all in memory, or read shard by shard.
+pub(super) struct Blocks<'a> {
+    store: &'a Store,
+    shards: Vec<(&'a Shard, &'a Receipt)>,
+    in_memory: Option<Vec<Matrix>>,
+    n_rows: usize,
+    n_features: usize,
+}
+
+/// What the descriptors are like.
+#[derive(Debug, Clone)]
+pub(super) struct FeatureStats {
+    pub zero_ratio: f64,
+    pub min: f64,
+    pub max: f64,
+    pub mean: f64,
+    pub norm_min: f64,
+    pub norm_mean: f64,
+    pub norm_max: f64,
+    pub n_constant: u64,
+}
+
+/// Reads every committed shard once. Shards without an image are left out of the blocks.
+pub(super) fn gather<'a>(
+    store: &'a Store,
+    shards: &'a [Shard],
+    receipts: &'a [Receipt],
+    control: &mut Control,
+) -> Result<Gathered<'a>> {
+    let shards: Vec<_> = shards.iter().zip(receipts).filter(|(_, r)| r.n_images > 0).collect();
+    let n_rows = shards.iter().map(|(_, r)| r.n_images).sum();
+    let n_features = shards.first().map_or(0, |(_, r)| r.n_features);
+    let keep = (n_rows * n_features * size_of::<f32>()) as u64 <= MEMORY_BYTES;
+
+    let mut images: Option<DataFrame> = None;
+    let mut matrices = Vec::new();
+    let mut running = Running::new(n_features);
+    let mut n_done = 0;
+    // A group at a time, so that memory stays bounded while all cores decompress.
+    for group in shards.chunks(rayon::current_num_threads()) {
+        if !control.advance("gather", n_done, n_rows as u64) {
+            return Err(Error::Interrupted);
+        }
+        let read = group.par_iter().map(|(shard, receipt)| {
+            let frame = store.read(shard, receipt)?;
+            let matrix = Matrix::from_arrays(&frame, FEATURES)?;
+            Ok((frame.drop(FEATURES)?, matrix))
+        });
+        for (frame, matrix) in read.collect::<Result<Vec<_>>>()? {
+            n_done += frame.height() as u64;
+            running.add(&matrix);
+            match &mut images {
+                Some(all) => {
+                    all.vstack_mut(&frame)?;
+                }
+                None => images = Some(frame),
+            }
+            if keep {
+                matrices.push(matrix);
+            }
+        }
+    }
+    let mut images = images.unwrap_or_default();
+    images.rechunk_mut();
+    let in_memory = keep.then_some(matrices);
+    let blocks = Blocks { store, shards, in_memory, n_rows, n_features };
+    Ok(Gathered { images, stats: running.finish(), blocks })
+}
+
+impl RowBlocks for Blocks<'_> {
+    fn n_rows(&self) -> usize {
+        self.n_rows
+    }
+
+    fn n_cols(&self) -> usize {
+        self.n_features
+    }
+
+    fn n_blocks(&self) -> usize {
+        self.shards.len()
+    }
+
+    fn block(&self, i: usize) -> Result<Cow<'_, [f32]>> {
+        Ok(match self.matrix(i)? {
+            Cow::Borrowed(matrix) => Cow::Borrowed(matrix.values()),
+            Cow::Owned(matrix) => Cow::Owned(matrix.into_values()),
+        })
+    }
+}
+
+impl Blocks<'_> {
+    /// The `i`-th block as a matrix.
+    pub fn matrix(&self, i: usize) -> Result<Cow<'_, Matrix>> {
+        if let Some(matrices) = &self.in_memory {
+            return Ok(Cow::Borrowed(&matrices[i]));
+        }
+        let (shard, receipt) = self.shards[i];
+        let frame = self.store.read(shard, receipt)?;
+        Ok(Cow::Owned(Matrix::from_arrays(&frame, FEATURES)?))
+    }
+}
+
+/// Sums over the descriptors, in the order of the rows.
+struct Running {
+    lowest: Vec<f32>,
+    highest: Vec<f32>,
+    norms: Vec<f64>,
+    sum: f64,
+    n_zeros: u64,
+    n_values: u64,
+}
+
+impl Running {
+    fn new(n_features: usize) -> Self {
+        Self {
+            lowest: vec![f32::INFINITY; n_features],
+            highest: vec![f32::NEG_INFINITY; n_features],
+            norms: Vec::new(),
+            sum: 0.0,
+            n_zeros: 0,
+            n_values: 0,
+        }
+    }
+
+    fn add(&mut self, matrix: &Matrix) {
+        let rows: Vec<_> = matrix.values().par_chunks_exact(matrix.n_cols()).map(row_sums).collect();
+        for (zeros, sum, squares) in rows {
+            self.n_zeros += zeros;
+            self.sum += sum;
+            self.norms.push(squares.sqrt());
+        }
+        self.n_values += matrix.values().len() as u64;
+        for row in matrix.values().chunks_exact(matrix.n_cols()) {
+            for ((low, high), value) in self.lowest.iter_mut().zip(&mut self.highest).zip(row) {
+                *low = low.min(*value);
+                *high = high.max(*value);
+            }
+        }
+    }
+
+    fn finish(self) -> FeatureStats {
+        let n_values = self.n_values.max(1) as f64;
+        let n_rows = self.norms.len().max(1) as f64;
+        let constant = self.lowest.iter().zip(&self.highest).filter(|(low, high)| low == high);
+        let least = |values: &[f32]| values.iter().copied().fold(f32::INFINITY, f32::min);
+        let most = |values: &[f32]| values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        FeatureStats {
+            zero_ratio: self.n_zeros as f64 / n_values,
+            min: f64::from(least(&self.lowest)),
+            max: f64::from(most(&self.highest)),
+            mean: self.sum / n_values,
+            norm_min: self.norms.iter().copied().fold(f64::INFINITY, f64::min),
+            norm_mean: self.norms.iter().sum::<f64>() / n_rows,
+            norm_max: self.norms.iter().copied().fold(0.0, f64::max),
+            n_constant: constant.count() as u64,
+        }
+    }
+}
+
+/// Zeros, sum and sum of squares of one descriptor.
+fn row_sums(row: &[f32]) -> (u64, f64, f64) {
+    let zeros = row.iter().filter(|&&v| v == 0.0).count() as u64;
+    let sum = row.iter().map(|&v| f64::from(v)).sum();
+    let squares = row.iter().map(|&v| f64::from(v) * f64::from(v)).sum();
+    (zeros, sum, squares)
+}

@@ -1,0 +1,28 @@
+//! Static plots: plain numbers in, one SVG document as text out.
+//!
+//! Every function draws with `plotters`, sets colours as attributes (so the SVG stands alone in a
+//! notebook) and as classes (so a page with a style sheet can recolour it for dark mode), and puts
+//! the title and the description into the markup. No plot reads a file, a clock or a frame.
+
+mod axis;
+mod classes;
+mod scatter;
+mod sketch;
+mod theme;
+mod variance;
+
+pub use classes::{ClassBar, class_counts};
+pub use scatter::{Frame, Legend, MAX_VECTOR_POINTS, Scatter, ScatterPlot, draw_order, scatter};
+pub use theme::{PALETTE, marker_shapes, marker_svg, shortened, shown};
+pub use variance::{Variance, variance};
+
+/// What a plot says about itself to a reader who cannot see it.
+#[derive(Debug, Clone, Copy)]
+pub struct About<'a> {
+    /// Prefix of the identifiers in the markup; unique in the page, letters and dashes.
+    pub id: &'a str,
+    /// One line: what is drawn.
+    pub title: &'a str,
+    /// A few sentences: what there is to see.
+    pub description: &'a str,
+}

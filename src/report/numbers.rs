@@ -1,0 +1,143 @@
+//! Sections that are tables of numbers: parameters, features, time, provenance.
+
+use super::context::{
+    Fact, Features, LibraryRow, OutputRow, ParameterRow, ProvenanceSection, StageRow, Timing,
+};
+use super::format::{bytes, count, number, percent, seconds};
+use crate::plot::shown;
+use crate::record::{Origin, Parameter, Run, Stage, Timings};
+
+pub(super) fn parameters(parameters: &[Parameter]) -> Vec<ParameterRow> {
+    let row = |parameter: &Parameter| ParameterRow {
+        name: shown(&parameter.name),
+        value: shown(&parameter.value),
+        origin: match parameter.origin {
+            Origin::Default => "default",
+            Origin::File => "file",
+            Origin::Environment => "environment",
+            Origin::Flag => "flag",
+        },
+    };
+    parameters.iter().map(row).collect()
+}
+
+pub(super) fn features(run: &Run) -> Option<Features> {
+    let f = run.features.as_ref()?;
+    let known = match f.model_known {
+        true => "weights known by content: the ImageNet VGG16",
+        false => "weights are not the known ImageNet ones",
+    };
+    Some(Features {
+        sentence: format!(
+            "Every image became {} numbers: the last pooling layer of {}, 7 × 7 × 512.",
+            count(f.n_features as u64),
+            shown(&f.model)
+        ),
+        facts: vec![
+            Fact::new("Model", format!("{}; {known}", shown(&f.model))),
+            Fact::code("Model SHA-256", shown(&f.model_sha256)),
+            Fact::new(
+                "Precision",
+                format!("{} ({})", shown(&f.precision), shown(&f.precision_reason)),
+            ),
+            Fact::new(
+                "Runs on",
+                format!(
+                    "ONNX Runtime {}, {}",
+                    shown(&f.onnxruntime),
+                    shown(&f.provider)
+                ),
+            ),
+            Fact::new(
+                "Preprocessing",
+                format!(
+                    "224 × 224, {} filter; RGB to BGR, minus (103.939, 116.779, 123.68)",
+                    shown(&f.filter)
+                ),
+            ),
+            Fact::new(
+                "Output",
+                format!(
+                    "{} × {}, float32",
+                    count(run.images.accepted),
+                    count(f.n_features as u64)
+                ),
+            ),
+            Fact::code("Fingerprint", shown(&f.fingerprint)),
+        ],
+        statistics: vec![
+            Fact::new("Exact zeros", percent(f.zero_ratio)),
+            Fact::new("Smallest value", number(f.min)),
+            Fact::new("Mean value", number(f.mean)),
+            Fact::new("Largest value", number(f.max)),
+            Fact::new("Smallest norm", number(f.norm_min)),
+            Fact::new("Mean norm", number(f.norm_mean)),
+            Fact::new("Largest norm", number(f.norm_max)),
+            Fact::new("NaN or infinite", count(f.n_non_finite)),
+            Fact::new("Constant features", count(f.n_constant)),
+        ],
+    })
+}
+
+pub(super) fn timing(timings: &Timings) -> Timing {
+    let rate = |stage: &Stage| match stage.wall_s > 0.0 && stage.items > 0 {
+        true => format!("{} images/s", number(stage.items as f64 / stage.wall_s)),
+        false => "–".into(),
+    };
+    let features = timings.stages.iter().find(|stage| stage.name == "features");
+    let stages = timings.stages.iter().map(|stage| StageRow {
+        name: shown(&stage.name),
+        wall: seconds(stage.wall_s),
+        share: match timings.total_s > 0.0 {
+            true => percent(stage.wall_s / timings.total_s),
+            false => "–".into(),
+        },
+        items: count(stage.items),
+        rate: rate(stage),
+        cache_hits: count(stage.cache_hits),
+    });
+    Timing {
+        total: seconds(timings.total_s),
+        rate: features.map(rate),
+        stages: stages.collect(),
+        facts: vec![
+            Fact::new("Peak memory", bytes(timings.peak_rss_bytes)),
+            Fact::new("Threads", timings.threads.to_string()),
+        ],
+        options: parameters(&timings.options),
+    }
+}
+
+pub(super) fn provenance(run: &Run) -> ProvenanceSection {
+    let p = &run.provenance;
+    ProvenanceSection {
+        command: shown(&p.command),
+        facts: vec![
+            Fact::new("fruits", shown(&p.version)),
+            Fact::code("Git commit", shown(&p.git_commit)),
+            Fact::new("Compiler", shown(&p.rustc)),
+            Fact::code("Lock file SHA-256", shown(&p.lock_sha256)),
+            Fact::new("Processor", shown(&p.cpu)),
+            Fact::new("Instruction sets", shown(&p.cpu_features.join(", "))),
+            Fact::code("Input manifest SHA-256", shown(&p.manifest_sha256)),
+            Fact::new("Layout of run.json", shown(&run.schema)),
+        ],
+        libraries: p
+            .libraries
+            .iter()
+            .map(|library| LibraryRow {
+                name: shown(&library.name),
+                version: shown(&library.version),
+            })
+            .collect(),
+        outputs: p
+            .outputs
+            .iter()
+            .map(|output| OutputRow {
+                name: shown(&output.name),
+                size: bytes(output.size_bytes),
+                sha256: shown(&output.sha256),
+            })
+            .collect(),
+    }
+}

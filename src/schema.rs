@@ -1,0 +1,53 @@
+//! Column names and shapes that the steps agree on.
+
+/// Path of an image below its source, with `/` between parts; unique, sorted bytewise.
+pub const KEY: &str = "key";
+/// Class of an image: the name of the folder that holds it.
+pub const LABEL: &str = "label";
+/// Size of the encoded file in bytes, `UInt64`.
+pub const SIZE_BYTES: &str = "size_bytes";
+/// SHA-256 of the encoded file, lower-case hexadecimal.
+pub const SHA256: &str = "sha256";
+/// Encoded file, `Binary`.
+pub const CONTENT: &str = "content";
+/// Width of the image as shown (after EXIF orientation) in pixels, `UInt32`.
+pub const WIDTH: &str = "width";
+/// Height of the image as shown (after EXIF orientation) in pixels, `UInt32`.
+pub const HEIGHT: &str = "height";
+/// Colour mode of the file before it became RGB: `rgb8`, `l8`, `cmyk8`, ...
+pub const MODE: &str = "mode";
+/// EXIF orientation that was applied, 1 (none) to 8, `UInt32`.
+pub const ORIENTATION: &str = "orientation";
+/// Resized pixels, `Binary` of [`PIXELS_LEN`] bytes: 224 rows x 224 columns x RGB, `u8`.
+pub const PIXELS: &str = "pixels";
+/// Thumbnail as JPEG, `Binary`.
+pub const THUMBNAIL: &str = "thumbnail";
+/// Descriptor of an image, `Array(Float32, 25088)`.
+pub const FEATURES: &str = "features";
+/// Horizontal position in the t-SNE embedding, `Float32`.
+pub const TSNE_X: &str = "tsne_x";
+/// Vertical position in the t-SNE embedding, `Float32`.
+pub const TSNE_Y: &str = "tsne_y";
+/// Reason code of a rejected file.
+pub const REASON: &str = "reason";
+/// Why a file was rejected, in words.
+pub const MESSAGE: &str = "message";
+
+/// Width and height of the network's input in pixels (Simonyan & Zisserman 2014).
+pub const SIDE: usize = 224;
+/// Bytes of one resized image: 224 x 224 x 3.
+pub const PIXELS_LEN: usize = SIDE * SIDE * 3;
+/// Values of one descriptor: VGG16's last pooling layer, 7 x 7 x 512, in that order.
+pub const N_FEATURES: usize = 7 * 7 * 512;
+
+/// Name of the score on the `i`-th principal component, counted from 0: `pc1`, `pc2`, ...
+#[must_use]
+pub fn pc(i: usize) -> String {
+    format!("pc{}", i + 1)
+}
+
+/// Whether a column is a score: `pc` and a number.
+#[must_use]
+pub fn is_pc(name: &str) -> bool {
+    name.strip_prefix("pc").is_some_and(|i| i.parse::<usize>().is_ok())
+}

@@ -1,0 +1,57 @@
+//! The report in headless Chromium, driven by playwright-core (`tests/browser/report.mjs` holds the checks).
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use polars::prelude::*;
+use serde_json::json;
+
+use crate::run::project;
+use crate::sample::rendered;
+
+#[test]
+fn a_reviewer_can_read_the_report() {
+    let folder = project().join("tests/browser");
+    let chromium = std::env::var("CHROMIUM").unwrap_or_else(|_| "/usr/bin/chromium".to_owned());
+    let missing = [
+        (Path::new(&chromium).exists(), "Chromium is not installed"),
+        (Command::new("node").arg("--version").output().is_ok_and(|o| o.status.success()), "Node.js is not installed"),
+        (folder.join("node_modules/playwright-core").exists(), "`npm ci --prefix tests/browser` has not been run"),
+    ];
+    if let Some((_, what)) = missing.iter().find(|(is_there, _)| !is_there) {
+        eprintln!("skipped: {what}");
+        return;
+    }
+    let out = rendered();
+    let points = out.join("points.json");
+    fs::write(&points, expected_points(&out)).expect("a file");
+    let checked = Command::new("node")
+        .arg(folder.join("report.mjs"))
+        .arg(out.join("index.html"))
+        .arg(&points)
+        .arg(project().join("data-sample"))
+        .env("CHROMIUM", &chromium)
+        .output()
+        .expect("node runs");
+    assert!(
+        checked.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&checked.stdout),
+        String::from_utf8_lossy(&checked.stderr)
+    );
+}
+
+/// What the cards must say, from the embeddings beside the report.
+fn expected_points(out: &Path) -> String {
+    let file = fs::File::open(out.join("embeddings.parquet")).expect("a file");
+    let frame = ParquetReader::new(file).finish().expect("parquet");
+    let text = |name: &str| frame.column(name).expect(name).str().expect("strings").clone();
+    let number = |name: &str| frame.column(name).expect(name).f32().expect("floats").clone();
+    let (key, label) = (text("key"), text("label"));
+    let (pc1, pc2, x, y) = (number("pc1"), number("pc2"), number("tsne_x"), number("tsne_y"));
+    let row = |i: usize| {
+        json!({ "key": key.get(i), "label": label.get(i), "pc": [pc1.get(i), pc2.get(i)], "tsne": [x.get(i), y.get(i)] })
+    };
+    serde_json::Value::Array((0..frame.height()).map(row).collect()).to_string()
+}

@@ -1,0 +1,99 @@
+//! The command line as a user would type it.
+
+use std::fs;
+
+use crate::run::Report;
+
+#[test]
+fn without_input_it_says_what_to_name() {
+    let said = Report::new().expect(2);
+    assert!(said.stderr.contains("--input DIR"), "{}", said.stderr);
+}
+
+#[test]
+fn help_lists_the_options_and_version_is_the_packages() {
+    let help = Report::new().arg("--help").expect(0).stdout;
+    for option in [
+        "--input", "--out", "--top-classes", "--classes", "--limit", "--filter", "--precision", "--components",
+        "--variance", "--pca-solver", "--perplexity", "--iterations", "--seed", "--threads", "--cache", "--no-cache",
+        "--model", "--config", "--print-config", "--quiet", "doctor",
+    ] {
+        assert!(help.contains(option), "{option} is not in the help");
+    }
+    let version = Report::new().arg("--version").expect(0).stdout;
+    assert!(version.contains(env!("CARGO_PKG_VERSION")), "{version}");
+}
+
+#[test]
+fn wrong_values_are_usage_errors_that_name_the_option() {
+    for (option, value) in [
+        ("--components", "0"),
+        ("--variance", "1.5"),
+        ("--perplexity", "-3"),
+        ("--precision", "f16"),
+        ("--filter", "lanczos"),
+        ("--pca-solver", "svd"),
+        ("--limit", "many"),
+        ("--colour", "red"),
+    ] {
+        let said = Report::new().args(["--input", "x"]).arg(format!("{option}={value}")).expect(2);
+        assert!(said.stderr.contains(option), "{option} {value}: {}", said.stderr);
+    }
+}
+
+#[test]
+fn a_stronger_origin_wins() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("run.toml");
+    fs::write(&file, "perplexity = 11\nseed = 12\niterations = 300\ntop-classes = 2\n").expect("a file");
+    let said = Report::new()
+        .args(["--input", "x", "--print-config", "--seed", "14"])
+        .arg("--config").arg(&file)
+        .env("FRUITS_SEED", "13")
+        .env("FRUITS_ITERATIONS", "400")
+        .expect(0);
+    for line in [
+        "perplexity = 11 # file",
+        "seed = 14 # flag",
+        "iterations = 400 # environment",
+        "top-classes = 2 # file",
+        "components = 64 # default",
+        "filter = \"bicubic\" # default",
+    ] {
+        assert!(said.stdout.lines().any(|l| l == line), "no line `{line}` in:\n{}", said.stdout);
+    }
+    let again = folder.path().join("again.toml");
+    fs::write(&again, &said.stdout).expect("a file");
+    let printed = Report::new().arg("--print-config").arg("--config").arg(&again).expect(0).stdout;
+    assert!(printed.contains("seed = 14 # file"), "a printed configuration is one: {printed}");
+}
+
+#[test]
+fn faults_of_the_configuration_file_name_the_file_and_the_key() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("run.toml");
+    for (text, names) in [
+        ("perplexty = 30\n", ["perplexty", "perplexity"]),
+        ("perplexity = \"many\"\n", ["perplexity", "many"]),
+        ("seed = -1\n", ["seed", "-1"]),
+        ("no-cache = 3\n", ["no-cache", "3"]),
+        ("seed = [\n", ["run.toml", "array"]),
+    ] {
+        fs::write(&file, text).expect("a file");
+        let said = Report::new().args(["--input", "x"]).arg("--config").arg(&file).expect(2);
+        assert!(said.stderr.contains("run.toml"), "{text}: {}", said.stderr);
+        assert!(names.iter().all(|name| said.stderr.contains(name)), "{text}: {}", said.stderr);
+    }
+    let said = Report::new().args(["--config", "/nowhere.toml"]).expect(6);
+    assert!(said.stderr.contains("/nowhere.toml"), "{}", said.stderr);
+}
+
+#[test]
+fn doctor_examines_everything_and_says_what_to_do() {
+    let said = Report::new().arg("doctor").expect(0);
+    for check in ["library", "model", "f32", "bf16", "processor", "memory", "cache"] {
+        assert!(said.stdout.contains(check), "{check}: {}", said.stdout);
+    }
+    let said = Report::new().arg("doctor").env("FRUITS_RUNTIME", "/nowhere").expect(1);
+    assert!(said.stdout.contains("BAD") && said.stdout.contains("make setup"), "{}", said.stdout);
+}

@@ -1,0 +1,16 @@
+//! Tests of the whole: one crate, because each test target links everything once more.
+//!
+//! `run::Report` starts the real binary; `images` makes small folders of real images. Tests that need something a
+//! machine may lack (the reference data, Chromium, the right to mount) say `skipped:` with the reason.
+
+mod browser;
+mod command_line;
+mod decode;
+mod faults;
+mod images;
+mod interruption;
+mod layers;
+mod reference;
+mod run;
+mod sample;
+mod steps;

@@ -1,0 +1,118 @@
+//! A fluent way to start `report` and look at what it leaves.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+/// The binary, with a folder of its own for the cache and no `FRUITS_*` variable from outside but the runtime's.
+pub struct Report {
+    command: Command,
+}
+
+/// What a finished process said.
+pub struct Said {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Report {
+    pub fn new() -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_report"));
+        for (name, _) in std::env::vars() {
+            if name.starts_with("FRUITS_") && name != "FRUITS_RUNTIME" {
+                command.env_remove(name);
+            }
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self { command }
+    }
+
+    /// A run on `input` into `out` with the cache in `cache`, in 32-bit floats.
+    pub fn on(input: &Path, out: &Path, cache: &Path) -> Self {
+        Self::new()
+            .arg("--input").arg(input)
+            .arg("--out").arg(out)
+            .arg("--cache").arg(cache)
+            .args(["--precision", "f32"])
+    }
+
+    pub fn arg(mut self, arg: impl AsRef<std::ffi::OsStr>) -> Self {
+        self.command.arg(arg);
+        self
+    }
+
+    pub fn args<const N: usize>(mut self, args: [&str; N]) -> Self {
+        self.command.args(args);
+        self
+    }
+
+    pub fn env(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    pub fn start(mut self) -> Child {
+        self.command.spawn().expect("the binary starts")
+    }
+
+    pub fn finish(self) -> Said {
+        said(self.start())
+    }
+
+    /// Finishes and insists on the exit code.
+    pub fn expect(self, code: i32) -> Said {
+        let said = self.finish();
+        assert_eq!(said.code, Some(code), "stdout: {}\nstderr: {}", said.stdout, said.stderr);
+        assert!(!said.stderr.contains("panicked"), "{}", said.stderr);
+        said
+    }
+}
+
+pub fn said(child: Child) -> Said {
+    let output = child.wait_with_output().expect("the binary ends");
+    Said {
+        code: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+pub fn json(path: impl AsRef<Path>) -> Value {
+    let path = path.as_ref();
+    let text = std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    serde_json::from_slice(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// The report without its section of timings, which may differ between equal runs.
+pub fn html_without_timing(out: &Path) -> String {
+    let html = std::fs::read_to_string(out.join("index.html")).expect("the report is there");
+    let start = html.find("<section id=\"timing\"").expect("the section is there");
+    let end = start + html[start..].find("</section>").expect("the section ends");
+    format!("{}{}", &html[..start], &html[end..])
+}
+
+/// Asserts that two runs left the same bytes wherever they must.
+pub fn assert_same_results(a: &Path, b: &Path) {
+    for name in ["run.json", "embeddings.parquet", "pca.parquet", "rejected.csv"] {
+        let read = |folder: &Path| std::fs::read(folder.join(name)).expect(name);
+        assert!(read(a) == read(b), "{name} differs between {} and {}", a.display(), b.display());
+    }
+    assert!(html_without_timing(a) == html_without_timing(b), "the reports differ");
+}
+
+/// The checkout.
+pub fn project() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The reference data beside the checkout, if this machine has it.
+pub fn shared(path: &str) -> Option<PathBuf> {
+    let found = project().join("../shared").join(path);
+    if found.exists() {
+        return Some(found);
+    }
+    eprintln!("skipped: {path} of the reference data is not on this machine");
+    None
+}
