@@ -13,7 +13,11 @@ use crate::error::{Error, Result};
 pub fn write_with(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
-    let fault = |source| Error::Storage { action: "write", path: path.to_path_buf(), source };
+    let fault = |source| Error::Storage {
+        action: "write",
+        path: path.to_path_buf(),
+        source,
+    };
     let mut builder = tempfile::Builder::new();
     builder.prefix(TEMPORARY_PREFIX);
     #[cfg(unix)]
@@ -36,7 +40,9 @@ pub fn write_with(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<()>) 
 /// # Errors
 /// As [`write_with`].
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    write_with(path, |out| out.write_all(bytes).map_err(Error::storage("write", path)))
+    write_with(path, |out| {
+        out.write_all(bytes).map_err(Error::storage("write", path))
+    })
 }
 
 /// Creates `folder` and checks that files can be made in it, before hours of work depend on it.
@@ -45,8 +51,12 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 /// [`Error::Storage`] with what the operating system said.
 pub fn writable_folder(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(Error::storage("create folder", folder))?;
-    let probe = tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempfile_in(folder);
-    probe.map(drop).map_err(Error::storage("write to folder", folder))
+    let probe = tempfile::Builder::new()
+        .prefix(TEMPORARY_PREFIX)
+        .tempfile_in(folder);
+    probe
+        .map(drop)
+        .map_err(Error::storage("write to folder", folder))
 }
 
 /// Reads a whole file.

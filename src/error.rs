@@ -53,7 +53,11 @@ impl Error {
         path: impl AsRef<Path>,
     ) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.as_ref().to_path_buf();
-        move |source| Self::Storage { action, path, source }
+        move |source| Self::Storage {
+            action,
+            path,
+            source,
+        }
     }
 
     /// A fault of the model or the shared library, with what the library said.
@@ -61,6 +65,9 @@ impl Error {
         message: impl Into<String>,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self::Runtime { message: message.into(), source: Some(source.into()) }
+        Self::Runtime {
+            message: message.into(),
+            source: Some(source.into()),
+        }
     }
 }

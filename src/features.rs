@@ -43,7 +43,11 @@ pub fn features(
     keep_going: &mut dyn FnMut(usize) -> bool,
 ) -> Result<Features> {
     let pixels = binaries(frame, PIXELS)?;
-    if let Some((i, wrong)) = pixels.iter().enumerate().find(|(_, p)| p.len() != PIXELS_LEN) {
+    if let Some((i, wrong)) = pixels
+        .iter()
+        .enumerate()
+        .find(|(_, p)| p.len() != PIXELS_LEN)
+    {
         return Err(Error::Invalid(format!(
             "column `{PIXELS}`, row {i}: {} bytes, not the {PIXELS_LEN} of 224 x 224 x 3; resize the images first",
             wrong.len()
@@ -57,8 +61,9 @@ pub fn features(
         values.extend(network.run(batch)?);
     }
     let matrix = Matrix::new(pixels.len(), network.n_features(), values)?;
-    let finite: Vec<bool> =
-        (0..matrix.n_rows()).map(|i| matrix.row(i).iter().all(|v| v.is_finite())).collect();
+    let finite: Vec<bool> = (0..matrix.n_rows())
+        .map(|i| matrix.row(i).iter().all(|v| v.is_finite()))
+        .collect();
     let rejected = non_finite(frame, &finite)?;
     let mut images = frame.drop(PIXELS)?;
     images.with_column(matrix.into_arrays(FEATURES)?)?;

@@ -52,7 +52,11 @@ pub fn load(folder: &LocalFolder, params: &LoadParams) -> Result<Loaded> {
     let n_listed = listing.objects.len() as u64 + listing.unlisted.len() as u64;
     let size_bytes = listing.objects.iter().map(|o| o.size_bytes).sum();
     let unlisted = listing.unlisted.into_iter().map(|u| Rejection {
-        reason: if u.denied { Reason::AccessDenied } else { Reason::NotFound },
+        reason: if u.denied {
+            Reason::AccessDenied
+        } else {
+            Reason::NotFound
+        },
         key: u.key,
         size_bytes: 0,
         message: u.message,
@@ -85,13 +89,31 @@ pub fn load(folder: &LocalFolder, params: &LoadParams) -> Result<Loaded> {
     let manifest = DataFrame::new(
         rows.len(),
         vec![
-            Column::new(KEY.into(), rows.iter().map(|r| r.0.key.clone()).collect::<Vec<_>>()),
-            Column::new(LABEL.into(), rows.iter().map(|r| label_of(&r.0)).collect::<Vec<_>>()),
-            Column::new(SIZE_BYTES.into(), rows.iter().map(|r| r.0.size_bytes).collect::<Vec<_>>()),
-            Column::new(SHA256.into(), rows.iter().map(|r| r.1.clone()).collect::<Vec<_>>()),
+            Column::new(
+                KEY.into(),
+                rows.iter().map(|r| r.0.key.clone()).collect::<Vec<_>>(),
+            ),
+            Column::new(
+                LABEL.into(),
+                rows.iter().map(|r| label_of(&r.0)).collect::<Vec<_>>(),
+            ),
+            Column::new(
+                SIZE_BYTES.into(),
+                rows.iter().map(|r| r.0.size_bytes).collect::<Vec<_>>(),
+            ),
+            Column::new(
+                SHA256.into(),
+                rows.iter().map(|r| r.1.clone()).collect::<Vec<_>>(),
+            ),
         ],
     )?;
-    Ok(Loaded { manifest, rejected, n_listed, n_skipped, size_bytes })
+    Ok(Loaded {
+        manifest,
+        rejected,
+        n_listed,
+        n_skipped,
+        size_bytes,
+    })
 }
 
 /// Adds the encoded bytes of each image as `content` Binary; for sets that fit in memory.
@@ -101,10 +123,16 @@ pub fn load(folder: &LocalFolder, params: &LoadParams) -> Result<Loaded> {
 pub fn read(folder: &LocalFolder, manifest: &DataFrame) -> Result<DataFrame> {
     let contents = strings(manifest, KEY)?
         .into_par_iter()
-        .map(|key| folder.read(key).map_err(Error::storage("read", folder.root().join(key))))
+        .map(|key| {
+            folder
+                .read(key)
+                .map_err(Error::storage("read", folder.root().join(key)))
+        })
         .collect::<Result<Vec<_>>>()?;
     let mut frame = manifest.clone();
-    frame.with_column(BinaryChunked::from_iter_values(CONTENT.into(), contents.iter()).into_column())?;
+    frame.with_column(
+        BinaryChunked::from_iter_values(CONTENT.into(), contents.iter()).into_column(),
+    )?;
     Ok(frame)
 }
 
@@ -148,7 +176,11 @@ fn choose(mut classes: BTreeMap<String, Vec<Object>>, params: &LoadParams) -> Re
     if let Some(wanted) = &params.classes {
         if let Some(unknown) = wanted.iter().find(|name| !classes.contains_key(*name)) {
             let known: Vec<_> = classes.keys().take(20).map(String::as_str).collect();
-            let more = if classes.len() > known.len() { ", ..." } else { "" };
+            let more = if classes.len() > known.len() {
+                ", ..."
+            } else {
+                ""
+            };
             return Err(Error::Invalid(format!(
                 "no class `{unknown}`; there are {}: {}{more}",
                 classes.len(),
@@ -158,7 +190,10 @@ fn choose(mut classes: BTreeMap<String, Vec<Object>>, params: &LoadParams) -> Re
         classes.retain(|name, _| wanted.contains(name));
     }
     if let Some(n) = params.top_classes {
-        let mut by_size: Vec<_> = classes.iter().map(|(name, o)| (o.len(), name.clone())).collect();
+        let mut by_size: Vec<_> = classes
+            .iter()
+            .map(|(name, o)| (o.len(), name.clone()))
+            .collect();
         by_size.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
         for (_, name) in by_size.into_iter().skip(n) {
             classes.remove(&name);

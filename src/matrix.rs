@@ -26,7 +26,11 @@ impl Matrix {
                 values.len()
             )));
         }
-        Ok(Self { n_rows, n_cols, values })
+        Ok(Self {
+            n_rows,
+            n_cols,
+            values,
+        })
     }
 
     /// Number of samples.
@@ -114,7 +118,10 @@ impl Matrix {
     /// # Errors
     /// [`Error::Frame`] if polars refuses the shape.
     pub fn into_arrays(self, name: &str) -> Result<Column> {
-        let shape = [ReshapeDimension::Infer, ReshapeDimension::new(self.n_cols as i64)];
+        let shape = [
+            ReshapeDimension::Infer,
+            ReshapeDimension::new(self.n_cols as i64),
+        ];
         let flat = Series::from_vec(name.into(), self.values);
         if self.n_rows == 0 {
             let dtype = DataType::Array(Box::new(DataType::Float32), self.n_cols);
@@ -130,7 +137,11 @@ impl Matrix {
 /// [`Error::Invalid`] that lists the columns there are.
 pub fn column<'a>(frame: &'a DataFrame, name: &str) -> Result<&'a Column> {
     frame.column(name).map_err(|_| {
-        let names: Vec<_> = frame.get_column_names().iter().map(|n| n.to_string()).collect();
+        let names: Vec<_> = frame
+            .get_column_names()
+            .iter()
+            .map(|n| n.to_string())
+            .collect();
         Error::Invalid(format!("no column `{name}` among: {}", names.join(", ")))
     })
 }

@@ -79,14 +79,20 @@ fn put(folder: &Path, name: &str, bytes: &[u8]) -> Result<Output> {
 
 fn describe(name: &str, bytes: &[u8]) -> Output {
     let sha256 = hex(&Sha256::digest(bytes));
-    Output { name: name.to_owned(), sha256, size_bytes: bytes.len() as u64 }
+    Output {
+        name: name.to_owned(),
+        sha256,
+        size_bytes: bytes.len() as u64,
+    }
 }
 
 fn embeddings(images: &DataFrame) -> Result<Vec<u8>> {
-    let wanted = |name: &str| {
-        [KEY, LABEL, TSNE_X, TSNE_Y].contains(&name) || crate::schema::is_pc(name)
-    };
-    let names = images.get_column_names().into_iter().filter(|name| wanted(name));
+    let wanted =
+        |name: &str| [KEY, LABEL, TSNE_X, TSNE_Y].contains(&name) || crate::schema::is_pc(name);
+    let names = images
+        .get_column_names()
+        .into_iter()
+        .filter(|name| wanted(name));
     let names: Vec<_> = names.cloned().collect();
     let mut frame = images.select(names)?;
     let mut bytes = Vec::new();
@@ -100,20 +106,33 @@ fn embeddings(images: &DataFrame) -> Result<Vec<u8>> {
 fn rejected(frame: &DataFrame) -> Result<Vec<u8>> {
     let names = ["key", "size_bytes", "reason", "message"];
     let sizes = column(frame, SIZE_BYTES)?.u64()?;
-    let columns = [strings(frame, names[0])?, strings(frame, names[2])?, strings(frame, names[3])?];
+    let columns = [
+        strings(frame, names[0])?,
+        strings(frame, names[2])?,
+        strings(frame, names[3])?,
+    ];
     let mut writer = csv::Writer::from_writer(Vec::new());
     let internal = |e: csv::Error| Error::Internal(format!("rejected.csv: {e}"));
     writer.write_record(names).map_err(internal)?;
     for (i, size) in sizes.no_null_iter().enumerate() {
-        let row = [columns[0][i], &size.to_string(), columns[1][i], columns[2][i]];
+        let row = [
+            columns[0][i],
+            &size.to_string(),
+            columns[1][i],
+            columns[2][i],
+        ];
         writer.write_record(row).map_err(internal)?;
     }
-    writer.into_inner().map_err(|e| Error::Internal(format!("rejected.csv: {e}")))
+    writer
+        .into_inner()
+        .map_err(|e| Error::Internal(format!("rejected.csv: {e}")))
 }
 
 fn remove_if_there(path: &Path) -> Result<()> {
     match std::fs::remove_file(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::storage("remove", path)(e)),
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::storage("remove", path)(e))
+        }
         _ => Ok(()),
     }
 }

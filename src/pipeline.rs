@@ -21,8 +21,8 @@ use crate::matrix::{column, strings};
 use crate::pca::{Keep, Pca, PcaParams, RowBlocks};
 use crate::quality::quality;
 use crate::record::{
-    ClassCount, Dataset, Example, FeaturesRecord, ImageCounts, ModeCount, Parameter, PcaRecord, Provenance,
-    Reconstruction, Run, SCHEMA, SizeCount, SourceRecord, Stage, Status, Timings,
+    ClassCount, Dataset, Example, FeaturesRecord, ImageCounts, ModeCount, Parameter, PcaRecord,
+    Provenance, Reconstruction, Run, SCHEMA, SizeCount, SourceRecord, Stage, Status, Timings,
     TsneRecord, Version,
 };
 use crate::rejection::{self, Rejection};
@@ -120,9 +120,15 @@ pub fn run(
     observe: &mut (dyn FnMut(&Event) + Send),
     stop: &AtomicBool,
 ) -> Result<Outcome> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(params.threads).build();
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(params.threads)
+        .build();
     let pool = pool.map_err(|e| Error::Internal(format!("no thread pool: {e}")))?;
-    let mut control = Control { observe, stop, stages: Vec::new() };
+    let mut control = Control {
+        observe,
+        stop,
+        stages: Vec::new(),
+    };
     pool.install(|| steps(params, &mut control))
 }
 
@@ -133,7 +139,12 @@ fn steps(params: &Params, control: &mut Control) -> Result<Outcome> {
         let loaded = load::load(&folder, &params.load)?;
         let n = loaded.manifest.height() as u64;
         let note = format!("{} files, {n} images to use", loaded.n_listed);
-        Ok(Done { value: loaded, items: n, cache_hits: 0, note })
+        Ok(Done {
+            value: loaded,
+            items: n,
+            cache_hits: 0,
+            note,
+        })
     })?;
     let network = Network::new(params)?;
     let recipe = network.recipe(params.filter);
@@ -143,20 +154,41 @@ fn steps(params: &Params, control: &mut Control) -> Result<Outcome> {
     for receipt in &receipts {
         loaded.rejected.extend(receipt.rejected.iter().cloned());
     }
-    let Gathered { mut images, stats, blocks } = control.stage("gather", blocks_total(&receipts), |control| {
+    let Gathered {
+        mut images,
+        stats,
+        blocks,
+    } = control.stage("gather", blocks_total(&receipts), |control| {
         let gathered = gather::gather(&store, &shards, &receipts, control)?;
         let n = gathered.images.height() as u64;
-        Ok(Done { value: gathered, items: n, cache_hits: 0, note: format!("{n} descriptors") })
+        Ok(Done {
+            value: gathered,
+            items: n,
+            cache_hits: 0,
+            note: format!("{n} descriptors"),
+        })
     })?;
 
     let mut run = begin_record(params, &loaded, &images)?;
     run.provenance = network.provenance(store::manifest_text(&loaded.manifest)?.as_bytes());
     let mut pca = None;
     if images.height() == 0 {
-        let reason = format!("none of the {} files can be used; see the rejected files", loaded.rejected.len());
-        run.status = Status::Partial { stage: "features".to_owned(), reason };
+        let reason = format!(
+            "none of the {} files can be used; see the rejected files",
+            loaded.rejected.len()
+        );
+        run.status = Status::Partial {
+            stage: "features".to_owned(),
+            reason,
+        };
     } else {
-        run.features = Some(network.record(&stats, &loaded.rejected, params.filter, blocks.n_cols(), &recipe));
+        run.features = Some(network.record(
+            &stats,
+            &loaded.rejected,
+            params.filter,
+            blocks.n_cols(),
+            &recipe,
+        ));
         pca = reduce(params, &blocks, &mut images, &mut run, control)?;
     }
     drop(blocks);
@@ -164,8 +196,16 @@ fn steps(params: &Params, control: &mut Control) -> Result<Outcome> {
         let k = QUALITY_NEIGHBORS;
         run.quality = control.stage("quality", 0, |_| {
             let measured = quality(&images, k, params.tsne.seed)?;
-            let note = format!("trustworthiness@{} {:.4}", measured.k, measured.trustworthiness);
-            Ok(Done { value: Some(measured), items: images.height() as u64, cache_hits: 0, note })
+            let note = format!(
+                "trustworthiness@{} {:.4}",
+                measured.k, measured.trustworthiness
+            );
+            Ok(Done {
+                value: Some(measured),
+                items: images.height() as u64,
+                cache_hits: 0,
+                note,
+            })
         })?;
     }
     for warning in &run.warnings {
@@ -180,7 +220,14 @@ fn steps(params: &Params, control: &mut Control) -> Result<Outcome> {
         options: Vec::new(),
     };
     let rejected = rejection::to_frame(&loaded.rejected)?;
-    Ok(Outcome { run, timings, images, rejected, pca, examples })
+    Ok(Outcome {
+        run,
+        timings,
+        images,
+        rejected,
+        pca,
+        examples,
+    })
 }
 
 /// Neighbours of the quality measures (Fruits-360's targets are stated at 10).
@@ -210,7 +257,11 @@ pub(crate) struct Control<'a> {
 impl Control<'_> {
     /// Tells how far `stage` is; `false` if the run is to stop.
     pub(crate) fn advance(&mut self, stage: &str, n_done: u64, n_total: u64) -> bool {
-        (self.observe)(&Event::Advanced { stage, n_done, n_total });
+        (self.observe)(&Event::Advanced {
+            stage,
+            n_done,
+            n_total,
+        });
         !self.stop.load(Ordering::Relaxed)
     }
 
@@ -223,12 +274,24 @@ impl Control<'_> {
         if self.stop.load(Ordering::Relaxed) {
             return Err(Error::Interrupted);
         }
-        (self.observe)(&Event::Started { stage: name, n_total });
+        (self.observe)(&Event::Started {
+            stage: name,
+            n_total,
+        });
         let began = Instant::now();
         let done = work(self)?;
         let wall_s = began.elapsed().as_secs_f64();
-        (self.observe)(&Event::Finished { stage: name, wall_s, note: done.note });
-        let stage = Stage { name: name.to_owned(), wall_s, items: done.items, cache_hits: done.cache_hits };
+        (self.observe)(&Event::Finished {
+            stage: name,
+            wall_s,
+            note: done.note,
+        });
+        let stage = Stage {
+            name: name.to_owned(),
+            wall_s,
+            items: done.items,
+            cache_hits: done.cache_hits,
+        };
         self.stages.push(stage);
         Ok(done.value)
     }
@@ -252,7 +315,14 @@ impl Network {
         let model = Model::read(params.model.as_deref(), &runtime)?;
         runtime.environment()?;
         let onnxruntime = features::onnxruntime_version();
-        Ok(Self { runtime, model, cpu, arithmetic, reason, onnxruntime })
+        Ok(Self {
+            runtime,
+            model,
+            cpu,
+            arithmetic,
+            reason,
+            onnxruntime,
+        })
     }
 
     /// Everything but the files that decides the descriptors.
@@ -279,7 +349,9 @@ impl Network {
         n_features: usize,
         recipe: &str,
     ) -> FeaturesRecord {
-        let non_finite = rejected.iter().filter(|r| r.reason == rejection::Reason::NonFinite);
+        let non_finite = rejected
+            .iter()
+            .filter(|r| r.reason == rejection::Reason::NonFinite);
         FeaturesRecord {
             model_sha256: self.model.sha256.clone(),
             model: self.model.describe(),
@@ -304,7 +376,10 @@ impl Network {
     }
 
     fn provenance(&self, manifest: &[u8]) -> Provenance {
-        let version = |name: &str, version: &str| Version { name: name.to_owned(), version: version.to_owned() };
+        let version = |name: &str, version: &str| Version {
+            name: name.to_owned(),
+            version: version.to_owned(),
+        };
         Provenance {
             command: String::new(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -350,21 +425,45 @@ fn describe(
     let n_total = plan.iter().map(|s| s.manifest.height() as u64).sum();
     control.stage("features", n_total, |control| {
         let found: Vec<Option<Receipt>> = plan.iter().map(|shard| store.receipt(shard)).collect();
-        let missing: Vec<Shard> =
-            plan.iter().zip(&found).filter(|(_, r)| r.is_none()).map(|(s, _)| s.clone()).collect();
+        let missing: Vec<Shard> = plan
+            .iter()
+            .zip(&found)
+            .filter(|(_, r)| r.is_none())
+            .map(|(s, _)| s.clone())
+            .collect();
         let n_missing: u64 = missing.iter().map(|s| s.manifest.height() as u64).sum();
         let n_found = n_total - n_missing;
         let mut computed = Vec::new();
         if !missing.is_empty() {
             let mut loaded = network.load(params.threads)?;
             let counts = (n_found, n_total);
-            computed = shards::map_shards(folder, store, &missing, params.filter, &mut loaded, counts, control)?;
+            computed = shards::map_shards(
+                folder,
+                store,
+                &missing,
+                params.filter,
+                &mut loaded,
+                counts,
+                control,
+            )?;
         }
         let mut computed = computed.into_iter();
-        let receipts: Option<Vec<_>> = found.into_iter().map(|r| r.or_else(|| computed.next())).collect();
-        let receipts = receipts.ok_or_else(|| Error::Internal("a shard has no receipt".to_owned()))?;
-        let note = format!("{n_missing} computed in {}, {n_found} from the cache", network.arithmetic);
-        Ok(Done { value: receipts, items: n_total, cache_hits: n_found, note })
+        let receipts: Option<Vec<_>> = found
+            .into_iter()
+            .map(|r| r.or_else(|| computed.next()))
+            .collect();
+        let receipts =
+            receipts.ok_or_else(|| Error::Internal("a shard has no receipt".to_owned()))?;
+        let note = format!(
+            "{n_missing} computed in {}, {n_found} from the cache",
+            network.arithmetic
+        );
+        Ok(Done {
+            value: receipts,
+            items: n_total,
+            cache_hits: n_found,
+            note,
+        })
     })
 }
 
@@ -382,7 +481,8 @@ fn reduce(
 ) -> Result<Option<Pca>> {
     let n = blocks.n_rows() as u64;
     let fitted = control.stage("pca", 0, |control| {
-        let mut progress = |pass: usize, cap: usize| control.advance("pca", pass as u64, cap as u64);
+        let mut progress =
+            |pass: usize, cap: usize| control.advance("pca", pass as u64, cap as u64);
         let fitted = match params.pca.fit_blocks(blocks, &mut progress) {
             Ok(pca) => Ok(pca.with_fingerprint(&run.provenance.manifest_sha256)),
             Err(Error::Invalid(reason)) => Err(reason),
@@ -396,12 +496,20 @@ fn reduce(
             ),
             Err(reason) => reason.clone(),
         };
-        Ok(Done { value: fitted, items: n, cache_hits: 0, note })
+        Ok(Done {
+            value: fitted,
+            items: n,
+            cache_hits: 0,
+            note,
+        })
     })?;
     let pca = match fitted {
         Ok(pca) => pca,
         Err(reason) => {
-            run.status = Status::Partial { stage: "pca".to_owned(), reason };
+            run.status = Status::Partial {
+                stage: "pca".to_owned(),
+                reason,
+            };
             return Ok(None);
         }
     };
@@ -412,7 +520,11 @@ fn reduce(
 }
 
 /// Adds `pc1` ... `pcK` to `images`; returns the images that the components describe worst.
-fn project(pca: &Pca, blocks: &gather::Blocks, images: &mut DataFrame) -> Result<Vec<Reconstruction>> {
+fn project(
+    pca: &Pca,
+    blocks: &gather::Blocks,
+    images: &mut DataFrame,
+) -> Result<Vec<Reconstruction>> {
     let k = pca.n_components();
     let mut columns = vec![Vec::with_capacity(images.height()); k];
     let mut lost = Vec::with_capacity(images.height());
@@ -430,7 +542,12 @@ fn project(pca: &Pca, blocks: &gather::Blocks, images: &mut DataFrame) -> Result
     worst.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     let keys = strings(images, KEY)?;
     let worst = worst.into_iter().take(MAX_WORST);
-    let worst = worst.map(|(i, lost)| Reconstruction { key: keys[i].to_owned(), lost }).collect();
+    let worst = worst
+        .map(|(i, lost)| Reconstruction {
+            key: keys[i].to_owned(),
+            lost,
+        })
+        .collect();
     for (j, column) in columns.into_iter().enumerate() {
         images.with_column(Column::new(pc(j).into(), column))?;
     }
@@ -463,7 +580,10 @@ fn rule(keep: Keep) -> String {
     match keep {
         Keep::Components(n) => format!("the first {n} components, a fixed number"),
         Keep::Variance(share) => {
-            format!("the fewest components that explain {} % of the total variance", 100.0 * share)
+            format!(
+                "the fewest components that explain {} % of the total variance",
+                100.0 * share
+            )
         }
     }
 }
@@ -498,7 +618,12 @@ fn pca_warnings(params: &Params, pca: &Pca) -> Vec<String> {
 }
 
 /// t-SNE; adds `tsne_x` and `tsne_y` to `images`. `false` if it cannot be computed on these images.
-fn embed(params: &Params, images: &mut DataFrame, run: &mut Run, control: &mut Control) -> Result<bool> {
+fn embed(
+    params: &Params,
+    images: &mut DataFrame,
+    run: &mut Run,
+    control: &mut Control,
+) -> Result<bool> {
     let n = images.height() as u64;
     let embedded = control.stage("tsne", params.tsne.n_iter as u64, |control| {
         let mut progress = |i: usize, cap: usize| control.advance("tsne", i as u64, cap as u64);
@@ -511,12 +636,27 @@ fn embed(params: &Params, images: &mut DataFrame, run: &mut Run, control: &mut C
             Ok(tsne) => format!("KL divergence {:.4}", tsne.kl_divergence),
             Err(reason) => reason.clone(),
         };
-        Ok(Done { value: embedded, items: n, cache_hits: 0, note })
+        Ok(Done {
+            value: embedded,
+            items: n,
+            cache_hits: 0,
+            note,
+        })
     })?;
-    let Tsne { frame, kl_divergence, perplexity, n_iter, init, .. } = match embedded {
+    let Tsne {
+        frame,
+        kl_divergence,
+        perplexity,
+        n_iter,
+        init,
+        ..
+    } = match embedded {
         Ok(tsne) => tsne,
         Err(reason) => {
-            run.status = Status::Partial { stage: "tsne".to_owned(), reason };
+            run.status = Status::Partial {
+                stage: "tsne".to_owned(),
+                reason,
+            };
             return Ok(false);
         }
     };
@@ -544,13 +684,28 @@ fn embed(params: &Params, images: &mut DataFrame, run: &mut Run, control: &mut C
 fn begin_record(params: &Params, loaded: &Loaded, images: &DataFrame) -> Result<Run> {
     let accepted = images.height() as u64;
     let mut warnings = Vec::new();
-    let classes = if accepted == 0 { Vec::new() } else { count(strings(images, LABEL)?) };
-    let classes: Vec<_> = classes.into_iter().map(|(label, n)| ClassCount { label: label.to_owned(), n }).collect();
+    let classes = if accepted == 0 {
+        Vec::new()
+    } else {
+        count(strings(images, LABEL)?)
+    };
+    let classes: Vec<_> = classes
+        .into_iter()
+        .map(|(label, n)| ClassCount {
+            label: label.to_owned(),
+            n,
+        })
+        .collect();
     if classes.len() == 1 {
-        warnings.push("there is one class only: nothing is said of how well labels are told apart".to_owned());
+        warnings.push(
+            "there is one class only: nothing is said of how well labels are told apart".to_owned(),
+        );
     }
     if !loaded.rejected.is_empty() {
-        warnings.push(format!("{} files were rejected; each is listed with its reason", loaded.rejected.len()));
+        warnings.push(format!(
+            "{} files were rejected; each is listed with its reason",
+            loaded.rejected.len()
+        ));
     }
     Ok(Run {
         schema: SCHEMA.to_owned(),
@@ -569,7 +724,11 @@ fn begin_record(params: &Params, loaded: &Loaded, images: &DataFrame) -> Result<
             skipped: loaded.n_skipped,
         },
         classes,
-        dataset: if accepted == 0 { Dataset::default() } else { dataset(images)? },
+        dataset: if accepted == 0 {
+            Dataset::default()
+        } else {
+            dataset(images)?
+        },
         features: None,
         pca: None,
         tsne: None,
@@ -587,7 +746,10 @@ fn dataset(images: &DataFrame) -> Result<Dataset> {
     let modes = by_frequency(count(strings(images, MODE)?));
     let orientations = column(images, ORIENTATION)?.u32()?;
     let mut same: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for (digest, key) in strings(images, SHA256)?.into_iter().zip(strings(images, KEY)?) {
+    for (digest, key) in strings(images, SHA256)?
+        .into_iter()
+        .zip(strings(images, KEY)?)
+    {
         same.entry(digest).or_default().push(key.to_owned());
     }
     let mut duplicates: Vec<_> = same.into_values().filter(|keys| keys.len() > 1).collect();
@@ -601,7 +763,13 @@ fn dataset(images: &DataFrame) -> Result<Dataset> {
             .take(MAX_SIZES)
             .map(|((width, height), n)| SizeCount { width, height, n })
             .collect(),
-        modes: modes.into_iter().map(|(mode, n)| ModeCount { mode: mode.to_owned(), n }).collect(),
+        modes: modes
+            .into_iter()
+            .map(|(mode, n)| ModeCount {
+                mode: mode.to_owned(),
+                n,
+            })
+            .collect(),
         n_rotated: orientations.no_null_iter().filter(|&o| o > 1).count() as u64,
         duplicates,
         n_duplicate_groups,
@@ -634,13 +802,18 @@ fn examples(folder: &LocalFolder, images: &DataFrame, filter: Filter) -> Result<
         return Ok(Vec::new());
     }
     let mut first: BTreeMap<&str, &str> = BTreeMap::new();
-    for (label, key) in strings(images, LABEL)?.into_iter().zip(strings(images, KEY)?) {
+    for (label, key) in strings(images, LABEL)?
+        .into_iter()
+        .zip(strings(images, KEY)?)
+    {
         first.entry(label).or_insert(key);
     }
     let mut examples = Vec::new();
     for key in first.into_values().take(MAX_EXAMPLES) {
         // A file that went away since is no reason to lose a report.
-        let Ok(bytes) = folder.read(key) else { continue };
+        let Ok(bytes) = folder.read(key) else {
+            continue;
+        };
         if let Ok(preview) = resize::preview(&bytes, filter) {
             examples.push(Example {
                 key: key.to_owned(),

@@ -16,9 +16,7 @@ pub use self::pillow::resample;
 use crate::error::{Error, Result};
 use crate::matrix::{binaries, strings};
 use crate::rejection::Rejection;
-use crate::schema::{
-    CONTENT, HEIGHT, KEY, MODE, ORIENTATION, PIXELS, SIDE, THUMBNAIL, WIDTH,
-};
+use crate::schema::{CONTENT, HEIGHT, KEY, MODE, ORIENTATION, PIXELS, SIDE, THUMBNAIL, WIDTH};
 
 /// Largest side of a thumbnail in pixels: readable in a report, about 2 kB as JPEG.
 pub const THUMBNAIL_SIDE: usize = 64;
@@ -59,7 +57,9 @@ impl FromStr for Filter {
         match text {
             "bicubic" => Ok(Self::Bicubic),
             "nearest" => Ok(Self::Nearest),
-            _ => Err(Error::Invalid(format!("no filter `{text}`; there are bicubic and nearest"))),
+            _ => Err(Error::Invalid(format!(
+                "no filter `{text}`; there are bicubic and nearest"
+            ))),
         }
     }
 }
@@ -98,7 +98,10 @@ pub struct Prepared {
 pub fn resize(frame: &DataFrame, filter: Filter) -> Result<Resized> {
     let keys = strings(frame, KEY)?;
     let contents = binaries(frame, CONTENT)?;
-    let outcomes: Vec<_> = contents.par_iter().map(|bytes| prepare(bytes, filter)).collect();
+    let outcomes: Vec<_> = contents
+        .par_iter()
+        .map(|bytes| prepare(bytes, filter))
+        .collect();
 
     let mut kept = Vec::with_capacity(keys.len());
     let mut images = Vec::with_capacity(keys.len());
@@ -116,16 +119,34 @@ pub fn resize(frame: &DataFrame, filter: Filter) -> Result<Resized> {
         BinaryChunked::from_iter_values(name.into(), images.iter().map(f)).into_column()
     };
     for column in [
-        Column::new(WIDTH.into(), images.iter().map(|p| p.width).collect::<Vec<_>>()),
-        Column::new(HEIGHT.into(), images.iter().map(|p| p.height).collect::<Vec<_>>()),
-        Column::new(MODE.into(), images.iter().map(|p| p.mode.clone()).collect::<Vec<_>>()),
-        Column::new(ORIENTATION.into(), images.iter().map(|p| u32::from(p.orientation)).collect::<Vec<_>>()),
+        Column::new(
+            WIDTH.into(),
+            images.iter().map(|p| p.width).collect::<Vec<_>>(),
+        ),
+        Column::new(
+            HEIGHT.into(),
+            images.iter().map(|p| p.height).collect::<Vec<_>>(),
+        ),
+        Column::new(
+            MODE.into(),
+            images.iter().map(|p| p.mode.clone()).collect::<Vec<_>>(),
+        ),
+        Column::new(
+            ORIENTATION.into(),
+            images
+                .iter()
+                .map(|p| u32::from(p.orientation))
+                .collect::<Vec<_>>(),
+        ),
         bytes(PIXELS, |p| &p.pixels),
         bytes(THUMBNAIL, |p| &p.thumbnail),
     ] {
         frame.with_column(column)?;
     }
-    Ok(Resized { images: frame, rejected })
+    Ok(Resized {
+        images: frame,
+        rejected,
+    })
 }
 
 /// Decodes and resizes one encoded image.
@@ -137,7 +158,14 @@ pub fn prepare(bytes: &[u8], filter: Filter) -> Result<Prepared, Fault> {
     let (width, height) = (image.width as usize, image.height as usize);
     let pixels = resample(&image.rgb, width, height, SIDE, SIDE, filter);
     let (small_width, small_height) = fit(width, height, THUMBNAIL_SIDE);
-    let small = resample(&image.rgb, width, height, small_width, small_height, Filter::Bicubic);
+    let small = resample(
+        &image.rgb,
+        width,
+        height,
+        small_width,
+        small_height,
+        Filter::Bicubic,
+    );
     let thumbnail = decode::jpeg(&small, small_width, small_height, THUMBNAIL_QUALITY)?;
     Ok(Prepared {
         width: image.width,
@@ -169,7 +197,14 @@ pub fn preview(bytes: &[u8], filter: Filter) -> Result<Preview, Fault> {
     let image = decode(bytes)?;
     let (width, height) = (image.width as usize, image.height as usize);
     let (small_width, small_height) = fit(width, height, PREVIEW_SIDE);
-    let small = resample(&image.rgb, width, height, small_width, small_height, Filter::Bicubic);
+    let small = resample(
+        &image.rgb,
+        width,
+        height,
+        small_width,
+        small_height,
+        Filter::Bicubic,
+    );
     let resized = resample(&image.rgb, width, height, SIDE, SIDE, filter);
     Ok(Preview {
         original_png: decode::png(&small, small_width, small_height)?,

@@ -49,5 +49,6 @@ pub fn pc(i: usize) -> String {
 /// Whether a column is a score: `pc` and a number.
 #[must_use]
 pub fn is_pc(name: &str) -> bool {
-    name.strip_prefix("pc").is_some_and(|i| i.parse::<usize>().is_ok())
+    name.strip_prefix("pc")
+        .is_some_and(|i| i.parse::<usize>().is_ok())
 }

@@ -72,9 +72,15 @@ pub fn plan(manifest: &DataFrame, recipe: &str) -> Result<Vec<Shard>> {
         let mut hasher = Sha256::new();
         hasher.update(format!("{SCHEMA}\n{recipe}\n{index}\n"));
         hasher.update(manifest_text(&manifest)?);
-        Ok(Shard { index, manifest, fingerprint: hex(&hasher.finalize()) })
+        Ok(Shard {
+            index,
+            manifest,
+            fingerprint: hex(&hasher.finalize()),
+        })
     };
-    (0..manifest.height().div_ceil(SHARD_LEN)).map(cut).collect()
+    (0..manifest.height().div_ceil(SHARD_LEN))
+        .map(cut)
+        .collect()
 }
 
 /// The manifest as JSON lines of key, label, size and digest: what fingerprints are taken of.
@@ -86,9 +92,15 @@ pub fn manifest_text(manifest: &DataFrame) -> Result<String> {
     let keys = strings(manifest, KEY)?;
     let labels = strings(manifest, LABEL)?;
     let digests = strings(manifest, SHA256)?;
-    let lines = keys.iter().zip(&labels).zip(sizes.no_null_iter()).zip(&digests);
+    let lines = keys
+        .iter()
+        .zip(&labels)
+        .zip(sizes.no_null_iter())
+        .zip(&digests);
     Ok(lines
-        .map(|(((key, label), size), digest)| format!("{}\n", serde_json::json!([key, label, size, digest])))
+        .map(|(((key, label), size), digest)| {
+            format!("{}\n", serde_json::json!([key, label, size, digest]))
+        })
         .collect())
 }
 
@@ -169,14 +181,19 @@ impl Store {
             );
             return Err(Error::storage("read", &data)(source));
         }
-        Ok(ParquetReader::new(std::io::Cursor::new(bytes)).set_rechunk(true).finish()?)
+        Ok(ParquetReader::new(std::io::Cursor::new(bytes))
+            .set_rechunk(true)
+            .finish()?)
     }
 
     fn paths(&self, shard: &Shard) -> (PathBuf, PathBuf) {
         // 16 hexadecimal digits keep paths short; the receipt holds all 64.
         let folder = self.root.join("features").join(&shard.fingerprint[..16]);
         let name = format!("shard-{:05}", shard.index);
-        (folder.join(format!("{name}.parquet")), folder.join(format!("{name}.json")))
+        (
+            folder.join(format!("{name}.parquet")),
+            folder.join(format!("{name}.json")),
+        )
     }
 }
 

@@ -10,7 +10,8 @@ use crate::source::local::hex;
 
 /// SHA-256 of the `vgg16-notop.onnx` that set-up writes after it has checked each of the 26 ImageNet tensors
 /// (`setup/vgg16_tensors.csv`).
-pub const KNOWN_MODEL_SHA256: &str = "7182e5aa9884f96b58bac76e7fa8f126ceac5a074baf93dc8193ae0c2a843089";
+pub const KNOWN_MODEL_SHA256: &str =
+    "7182e5aa9884f96b58bac76e7fa8f126ceac5a074baf93dc8193ae0c2a843089";
 
 /// A model file in memory.
 #[derive(Debug, Clone)]
@@ -34,8 +35,12 @@ impl Model {
             Some(_) => "name an ONNX file with --model",
             None => "run `make setup`, or name a model with --model",
         };
-        let bytes = std::fs::read(&path)
-            .map_err(|e| Error::runtime(format!("cannot read the model `{}`; {remedy}", path.display()), e))?;
+        let bytes = std::fs::read(&path).map_err(|e| {
+            Error::runtime(
+                format!("cannot read the model `{}`; {remedy}", path.display()),
+                e,
+            )
+        })?;
         let sha256 = hex(&Sha256::digest(&bytes));
         if own.is_none() && sha256 != KNOWN_MODEL_SHA256 {
             return Err(Error::Runtime {
@@ -47,7 +52,11 @@ impl Model {
                 source: None,
             });
         }
-        Ok(Self { path, bytes, sha256 })
+        Ok(Self {
+            path,
+            bytes,
+            sha256,
+        })
     }
 
     /// Whether the weights are the known ImageNet ones.

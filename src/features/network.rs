@@ -43,7 +43,10 @@ impl Vgg16 {
         let environment = runtime.environment()?;
         let refused = |e: ort::Error| {
             let path = model.path.display();
-            let message = format!("ONNX Runtime refuses the model `{path}` on {}", arithmetic.provider());
+            let message = format!(
+                "ONNX Runtime refuses the model `{path}` on {}",
+                arithmetic.provider()
+            );
             Error::runtime(message, e.to_string())
         };
         let mut builder = Session::builder(environment).map_err(refused)?;
@@ -119,7 +122,9 @@ fn openvino_bf16(builder: SessionBuilder, threads: usize) -> BuilderResult {
         .with_arbitrary_config("load_config", config.to_string())
         .build()
         .error_on_failure();
-    builder.with_disable_cpu_fallback()?.with_execution_providers([provider])
+    builder
+        .with_disable_cpu_fallback()?
+        .with_execution_providers([provider])
 }
 
 fn check_input(session: &Session, model: &Model) -> Result<()> {

@@ -20,16 +20,25 @@ impl RuntimeFolder {
     /// folder (`$XDG_DATA_HOME`, `~/.local/share`).
     #[must_use]
     pub fn find() -> Self {
-        let set = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+        let set = |name| {
+            std::env::var_os(name)
+                .filter(|v| !v.is_empty())
+                .map(PathBuf::from)
+        };
         if let Some(path) = set("FRUITS_RUNTIME") {
             return Self { path };
         }
-        let program = std::env::current_exe().ok().and_then(|p| p.parent().map(Path::to_path_buf));
+        let program = std::env::current_exe()
+            .ok()
+            .and_then(|p| p.parent().map(Path::to_path_buf));
         if let Some(path) = program.map(|p| p.join("runtime")).filter(|p| p.is_dir()) {
             return Self { path };
         }
-        let data = set("XDG_DATA_HOME").or_else(|| set("HOME").map(|home| home.join(".local/share")));
-        Self { path: data.unwrap_or_default().join("fruits/runtime") }
+        let data =
+            set("XDG_DATA_HOME").or_else(|| set("HOME").map(|home| home.join(".local/share")));
+        Self {
+            path: data.unwrap_or_default().join("fruits/runtime"),
+        }
     }
 
     /// The folder itself.
@@ -73,7 +82,9 @@ impl RuntimeFolder {
                 ),
                 source: None,
             }),
-            None => Err(Error::Internal("ONNX Runtime was loaded and lost".to_owned())),
+            None => Err(Error::Internal(
+                "ONNX Runtime was loaded and lost".to_owned(),
+            )),
         }
     }
 }
@@ -92,7 +103,8 @@ fn load(library: &Path) -> Result<Environment> {
         "`{}` cannot be used as ONNX Runtime 1.24 or later; run `make setup` again",
         library.display()
     );
-    let builder = ort::init_from(library).map_err(|e| Error::runtime(refused.clone(), e.to_string()))?;
+    let builder =
+        ort::init_from(library).map_err(|e| Error::runtime(refused.clone(), e.to_string()))?;
     let environment = builder
         .with_telemetry(false)
         .build()
@@ -105,8 +117,14 @@ fn load(library: &Path) -> Result<Environment> {
 #[must_use]
 pub fn onnxruntime_version() -> String {
     let info = ort::info();
-    let branch = info.split("git-branch=").nth(1).and_then(|rest| rest.split(',').next());
-    branch.map_or_else(|| info.to_owned(), |b| b.trim_start_matches("rel-").to_owned())
+    let branch = info
+        .split("git-branch=")
+        .nth(1)
+        .and_then(|rest| rest.split(',').next());
+    branch.map_or_else(
+        || info.to_owned(),
+        |b| b.trim_start_matches("rel-").to_owned(),
+    )
 }
 
 /// What the user asks for.
@@ -141,11 +159,15 @@ impl Precision {
     pub fn resolve(self, cpu: &Cpu) -> Result<(Arithmetic, &'static str)> {
         match self {
             Self::F32 => Ok((Arithmetic::F32, "asked for")),
-            Self::Auto if cpu.amx_bf16 => Ok((Arithmetic::Bf16, "auto: this processor has AMX-BF16")),
+            Self::Auto if cpu.amx_bf16 => {
+                Ok((Arithmetic::Bf16, "auto: this processor has AMX-BF16"))
+            }
             Self::Auto => Ok((Arithmetic::F32, "auto: this processor has no AMX-BF16")),
             Self::Bf16 if cpu.amx_bf16 || cpu.avx512_bf16 => Ok((Arithmetic::Bf16, "asked for")),
             Self::Bf16 => Err(Error::Runtime {
-                message: "precision bf16 needs a processor with AMX-BF16 or AVX512-BF16; use f32 or auto".to_owned(),
+                message:
+                    "precision bf16 needs a processor with AMX-BF16 or AVX512-BF16; use f32 or auto"
+                        .to_owned(),
                 source: None,
             }),
         }
@@ -160,7 +182,9 @@ impl FromStr for Precision {
             "auto" => Ok(Self::Auto),
             "f32" => Ok(Self::F32),
             "bf16" => Ok(Self::Bf16),
-            _ => Err(Error::Invalid(format!("no precision `{text}`; there are auto, f32 and bf16"))),
+            _ => Err(Error::Invalid(format!(
+                "no precision `{text}`; there are auto, f32 and bf16"
+            ))),
         }
     }
 }
@@ -212,11 +236,15 @@ impl Cpu {
     #[must_use]
     pub fn detect() -> Self {
         let cpuid = raw_cpuid::CpuId::new();
-        let name = cpuid.get_processor_brand_string().map(|b| b.as_str().trim().to_owned());
+        let name = cpuid
+            .get_processor_brand_string()
+            .map(|b| b.as_str().trim().to_owned());
         let extended = cpuid.get_extended_feature_info();
         Self {
             name: name.unwrap_or_else(|| "unknown".to_owned()),
-            amx_bf16: extended.as_ref().is_some_and(|f| f.has_amx_bf16() && f.has_amx_tile()),
+            amx_bf16: extended
+                .as_ref()
+                .is_some_and(|f| f.has_amx_bf16() && f.has_amx_tile()),
             avx512_bf16: is_x86_feature_detected!("avx512bf16"),
             avx512f: is_x86_feature_detected!("avx512f"),
             avx2_fma: is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
@@ -228,7 +256,13 @@ impl Cpu {
     #[must_use]
     pub fn detect() -> Self {
         let name = std::env::consts::ARCH.to_owned();
-        Self { name, amx_bf16: false, avx512_bf16: false, avx512f: false, avx2_fma: false }
+        Self {
+            name,
+            amx_bf16: false,
+            avx512_bf16: false,
+            avx512f: false,
+            avx2_fma: false,
+        }
     }
 
     /// Names of what is present.
@@ -240,6 +274,9 @@ impl Cpu {
             ("avx512_bf16", self.avx512_bf16),
             ("amx_bf16", self.amx_bf16),
         ];
-        all.iter().filter(|(_, has)| *has).map(|(name, _)| (*name).to_owned()).collect()
+        all.iter()
+            .filter(|(_, has)| *has)
+            .map(|(name, _)| (*name).to_owned())
+            .collect()
     }
 }

@@ -6,7 +6,7 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatMut, MatRef, Par, Spec};
 use rayon::prelude::*;
 
-use super::sweep::{CHUNK, Panel, Tall};
+use super::panel::{CHUNK, Panel, Tall};
 use crate::error::{Error, Result};
 
 /// Directions of a block shorter than this share of its longest are rounding, not directions: the
@@ -29,7 +29,14 @@ pub(super) fn project(basis: &[Panel], w: &Tall) -> Mat<f64> {
             let mut at = 0;
             for q in basis {
                 let dst = part.as_mut().subrows_mut(at, q.width);
-                matmul(dst, Accum::Replace, q.chunk(i).transpose(), w, 1.0, Par::Seq);
+                matmul(
+                    dst,
+                    Accum::Replace,
+                    q.chunk(i).transpose(),
+                    w,
+                    1.0,
+                    Par::Seq,
+                );
                 at += q.width;
             }
             part
@@ -50,19 +57,24 @@ pub(super) fn project(basis: &[Panel], w: &Tall) -> Mat<f64> {
 pub(super) fn subtract(basis: &[Panel], h: &Mat<f64>, w: &mut Tall) {
     let stride = w.stride;
     let h: Mat<f32> = Mat::from_fn(h.nrows(), h.ncols(), |i, j| h[(i, j)] as f32);
-    w.values.par_chunks_mut(CHUNK * stride).enumerate().for_each(|(i, w)| {
-        let n = w.len() / stride;
-        let mut part = vec![0.0_f32; w.len()];
-        let mut at = 0;
-        for q in basis {
-            let dst =
-                MatMut::from_row_major_slice_mut(&mut part, n, stride).subcols_mut(0, h.ncols());
-            let h = h.as_ref().subrows(at, q.width);
-            matmul(dst, Accum::Add, q.chunk(i), h, 1.0, Par::Seq);
-            at += q.width;
-        }
-        w.iter_mut().zip(&part).for_each(|(w, &p)| *w -= f64::from(p));
-    });
+    w.values
+        .par_chunks_mut(CHUNK * stride)
+        .enumerate()
+        .for_each(|(i, w)| {
+            let n = w.len() / stride;
+            let mut part = vec![0.0_f32; w.len()];
+            let mut at = 0;
+            for q in basis {
+                let dst = MatMut::from_row_major_slice_mut(&mut part, n, stride)
+                    .subcols_mut(0, h.ncols());
+                let h = h.as_ref().subrows(at, q.width);
+                matmul(dst, Accum::Add, q.chunk(i), h, 1.0, Par::Seq);
+                at += q.width;
+            }
+            w.iter_mut()
+                .zip(&part)
+                .for_each(|(w, &p)| *w -= f64::from(p));
+        });
 }
 
 /// `K Y`, a panel of y.ncols() columns.
@@ -70,16 +82,20 @@ pub(super) fn combine(basis: &[Panel], y: MatRef<'_, f64>) -> Panel {
     let y: Mat<f32> = Mat::from_fn(y.nrows(), y.ncols(), |i, j| y[(i, j)] as f32);
     let mut out = Panel::zeros(basis.first().map_or(0, |q| q.n_rows), y.ncols());
     let stride = out.stride;
-    out.values.par_chunks_mut(CHUNK * stride).enumerate().for_each(|(i, out)| {
-        let n = out.len() / stride;
-        let mut dst = MatMut::from_row_major_slice_mut(out, n, stride).subcols_mut(0, y.ncols());
-        let mut at = 0;
-        for q in basis {
-            let y = y.as_ref().subrows(at, q.width);
-            matmul(dst.as_mut(), Accum::Add, q.chunk(i), y, 1.0, Par::Seq);
-            at += q.width;
-        }
-    });
+    out.values
+        .par_chunks_mut(CHUNK * stride)
+        .enumerate()
+        .for_each(|(i, out)| {
+            let n = out.len() / stride;
+            let mut dst =
+                MatMut::from_row_major_slice_mut(out, n, stride).subcols_mut(0, y.ncols());
+            let mut at = 0;
+            for q in basis {
+                let y = y.as_ref().subrows(at, q.width);
+                matmul(dst.as_mut(), Accum::Add, q.chunk(i), y, 1.0, Par::Seq);
+                at += q.width;
+            }
+        });
     out
 }
 
@@ -90,7 +106,14 @@ pub(super) fn gram(w: &Tall) -> Mat<f64> {
         .map(|i| {
             let part = w.chunk(i);
             let mut product = Mat::zeros(w.width, w.width);
-            matmul(product.as_mut(), Accum::Replace, part.transpose(), part, 1.0, Par::Seq);
+            matmul(
+                product.as_mut(),
+                Accum::Replace,
+                part.transpose(),
+                part,
+                1.0,
+                Par::Seq,
+            );
             product
         })
         .collect();
@@ -120,7 +143,14 @@ pub(super) fn normalise(w: &Tall, least: f64) -> Result<Tall> {
         chunks.enumerate().for_each(|(i, out_values)| {
             let part = w.chunk(i);
             let dst = MatMut::from_row_major_slice_mut(out_values, part.nrows(), out.stride);
-            matmul(dst.subcols_mut(0, rank), Accum::Replace, part, u.as_ref(), 1.0, Par::Seq);
+            matmul(
+                dst.subcols_mut(0, rank),
+                Accum::Replace,
+                part,
+                u.as_ref(),
+                1.0,
+                Par::Seq,
+            );
         });
     }
     Ok(out)

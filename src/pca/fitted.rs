@@ -5,7 +5,8 @@ use faer::{Accum, MatMut, MatRef, Par};
 use polars::prelude::*;
 use rayon::prelude::*;
 
-use super::sweep::{CHUNK, not_finite};
+use super::panel::CHUNK;
+use super::sweep::not_finite;
 use super::{BLOCK_ROWS, Keep, PcaParams, Solution, Solver, reaches};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
@@ -124,7 +125,10 @@ impl Pca {
     /// The same relative to [`Pca::total_variance`]; k values of a sum of at most 1.
     #[must_use]
     pub fn explained_variance_ratio(&self) -> Vec<f64> {
-        self.explained_variance().iter().map(|v| v / self.total_variance).collect()
+        self.explained_variance()
+            .iter()
+            .map(|v| v / self.total_variance)
+            .collect()
     }
 
     /// Ratios past the kept components, without a gap: those with a relative residual of at most 1e-2, so that
@@ -132,7 +136,10 @@ impl Pca {
     /// within 0.01 %. Empty with [`Solver::Linfa`].
     #[must_use]
     pub fn further_ratios(&self) -> Vec<f64> {
-        self.values[self.n_components()..].iter().map(|v| v / self.total_variance).collect()
+        self.values[self.n_components()..]
+            .iter()
+            .map(|v| v / self.total_variance)
+            .collect()
     }
 
     /// Variance of all d features together, divided by n - 1.
@@ -166,7 +173,11 @@ impl Pca {
     pub fn needed(&self, variance: f64) -> Needed {
         let goal = variance * self.total_variance;
         if let Some(n_components) = reaches(&self.values, goal) {
-            return Needed { variance, n_components, exact: true };
+            return Needed {
+                variance,
+                n_components,
+                exact: true,
+            };
         }
         let found = self.values.len();
         let limit = self.rank_limit();
@@ -174,8 +185,16 @@ impl Pca {
         let last = self.values.last().copied().unwrap_or_default();
         // The margin makes it a bound although found values carry an error.
         let more = (goal - sum * (1.0 + FURTHER_ERROR.powi(2))) / (last * (1.0 + FURTHER_ERROR));
-        let n_components = if more.is_finite() { found + more.max(1.0).ceil() as usize } else { limit };
-        Needed { variance, n_components: n_components.min(limit), exact: found >= limit }
+        let n_components = if more.is_finite() {
+            found + more.max(1.0).ceil() as usize
+        } else {
+            limit
+        };
+        Needed {
+            variance,
+            n_components: n_components.min(limit),
+            exact: found >= limit,
+        }
     }
 
     /// Scores of the rows of `frame`: `key` and `label` if there, then `pc1` ... `pcK`, `Float32`.
@@ -185,8 +204,10 @@ impl Pca {
     pub fn transform(&self, frame: &DataFrame) -> Result<DataFrame> {
         let scores = self.transform_block(&Matrix::from_arrays(frame, FEATURES)?)?;
         let names = [KEY, LABEL];
-        let mut columns: Vec<Column> =
-            names.iter().filter_map(|name| frame.column(name).ok().cloned()).collect();
+        let mut columns: Vec<Column> = names
+            .iter()
+            .filter_map(|name| frame.column(name).ok().cloned())
+            .collect();
         for j in 0..self.n_components() {
             let values: Vec<f32> = (0..scores.n_rows()).map(|i| scores.row(i)[j]).collect();
             columns.push(Column::new(pc(j).into(), values));
@@ -216,21 +237,22 @@ impl Pca {
             let n = block.len() / d;
             let mut sum = vec![0.0_f64; n * k];
             let mut part = vec![0.0_f32; n * k];
+            let mut centred = vec![0.0_f32; n * CHUNK.min(d)];
             for start in (0..d).step_by(CHUNK) {
                 let width = CHUNK.min(d - start);
                 let mean = &self.mean[start..start + width];
-                let centred: Vec<f32> = block
-                    .chunks_exact(d)
-                    .flat_map(|row| {
-                        let row = &row[start..start + width];
-                        row.iter().zip(mean).map(|(&x, m)| (f64::from(x) - m) as f32)
-                    })
-                    .collect();
-                let x = MatRef::from_row_major_slice(&centred, n, width);
+                for (x, row) in centred.chunks_exact_mut(width).zip(block.chunks_exact(d)) {
+                    for ((x, &value), m) in x.iter_mut().zip(&row[start..]).zip(mean) {
+                        *x = (f64::from(value) - m) as f32;
+                    }
+                }
+                let x = MatRef::from_row_major_slice(&centred[..n * width], n, width);
                 let v = v.subcols(start, width).transpose();
                 let dst = MatMut::from_row_major_slice_mut(&mut part, n, k);
                 matmul(dst, Accum::Replace, x, v, 1.0, Par::Seq);
-                sum.iter_mut().zip(&part).for_each(|(s, &p)| *s += f64::from(p));
+                sum.iter_mut()
+                    .zip(&part)
+                    .for_each(|(s, &p)| *s += f64::from(p));
             }
             sum.into_iter().map(|s| s as f32).collect::<Vec<_>>()
         });
@@ -256,10 +278,18 @@ impl Pca {
             )));
         }
         let loss = |i: usize| {
-            let centred = rows.row(i).iter().zip(&self.mean).map(|(&x, m)| f64::from(x) - m);
+            let centred = rows
+                .row(i)
+                .iter()
+                .zip(&self.mean)
+                .map(|(&x, m)| f64::from(x) - m);
             let distance: f64 = centred.map(|x| x * x).sum();
             let kept: f64 = scores.row(i).iter().map(|&s| f64::from(s).powi(2)).sum();
-            if distance > 0.0 { (1.0 - kept / distance).clamp(0.0, 1.0) } else { 0.0 }
+            if distance > 0.0 {
+                (1.0 - kept / distance).clamp(0.0, 1.0)
+            } else {
+                0.0
+            }
         };
         Ok((0..rows.n_rows()).into_par_iter().map(loss).collect())
     }

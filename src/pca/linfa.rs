@@ -22,7 +22,8 @@ pub(super) fn solve(
     let (n, d) = (blocks.n_rows(), blocks.n_cols());
     let Keep::Components(k) = keep else {
         return Err(Error::Invalid(
-            "the linfa solver takes a number of components; use krylov for a share of variance".into(),
+            "the linfa solver takes a number of components; use krylov for a share of variance"
+                .into(),
         ));
     };
     if n.saturating_mul(d).saturating_mul(8) > MAX_BYTES {
@@ -40,12 +41,18 @@ pub(super) fn solve(
             if let Some(j) = row.iter().position(|x| !x.is_finite()) {
                 return Err(super::sweep::not_finite(at, j, row[j]));
             }
-            x.row_mut(at).iter_mut().zip(row).for_each(|(x, &v)| *x = f64::from(v));
+            x.row_mut(at)
+                .iter_mut()
+                .zip(row)
+                .for_each(|(x, &v)| *x = f64::from(v));
             at += 1;
         }
     }
     let mean = x.sum_axis(Axis(0)) / n as f64;
-    let total: f64 = x.outer_iter().map(|row| (&row - &mean).mapv(|x| x * x).sum()).sum();
+    let total: f64 = x
+        .outer_iter()
+        .map(|row| (&row - &mean).mapv(|x| x * x).sum())
+        .sum();
     // Sums of equal values round: rows are compared, not their variance with zero.
     if x.outer_iter().all(|row| row == x.row(0)) {
         return Err(super::identical(n));
@@ -53,13 +60,17 @@ pub(super) fn solve(
     let k = k.min((n - 1).min(d));
     let dataset = DatasetBase::from(x);
     let fitted = linfa_reduction::Pca::params(k).fit(&dataset).map_err(|e| {
-        Error::Invalid(format!("the linfa solver failed ({e}); use krylov or fewer components"))
+        Error::Invalid(format!(
+            "the linfa solver failed ({e}); use krylov or fewer components"
+        ))
     })?;
     let scale = (n - 1) as f64;
     let sigma = fitted.singular_values();
     let mut order: Vec<usize> = (0..sigma.len()).collect();
     order.sort_by(|&a, &b| sigma[b].total_cmp(&sigma[a]));
-    let rows = order.iter().flat_map(|&i| fitted.components().slice(s![i, ..]).to_vec());
+    let rows = order
+        .iter()
+        .flat_map(|&i| fitted.components().slice(s![i, ..]).to_vec());
     let mut components: Vec<f32> = rows.map(|x| x as f32).collect();
     fix_signs(&mut components, d);
     Ok(Solution {
@@ -117,7 +128,10 @@ impl<D: Data<Elem = f32>> PredictInplace<ArrayBase<D, Ix2>, Array2<f32>> for Pca
         let found = Matrix::new(records.nrows(), records.ncols(), values)
             .and_then(|rows| self.transform_block(&rows));
         match found {
-            Ok(found) => scores.iter_mut().zip(found.values()).for_each(|(s, &f)| *s = f),
+            Ok(found) => scores
+                .iter_mut()
+                .zip(found.values())
+                .for_each(|(s, &f)| *s = f),
             Err(error) => panic!("{error}"),
         }
     }

@@ -60,11 +60,14 @@ impl Pca {
         let path = path.as_ref();
         atomic::write_with(path, |out| {
             let writer = ParquetWriter::new(out).with_key_value_metadata(Some(metadata));
-            writer.finish(&mut frame).map(drop).map_err(|e| Error::Storage {
-                action: "write",
-                path: path.to_path_buf(),
-                source: std::io::Error::other(e),
-            })
+            writer
+                .finish(&mut frame)
+                .map(drop)
+                .map_err(|e| Error::Storage {
+                    action: "write",
+                    path: path.to_path_buf(),
+                    source: std::io::Error::other(e),
+                })
         })
     }
 
@@ -75,16 +78,26 @@ impl Pca {
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let foreign = |what: &str| {
-            Error::Invalid(format!("`{}` is no saved PCA of this version: {what}; fit again", path.display()))
+            Error::Invalid(format!(
+                "`{}` is no saved PCA of this version: {what}; fit again",
+                path.display()
+            ))
         };
         let mut reader = ParquetReader::new(atomic::open(path)?);
         let metadata = reader.get_metadata().map_err(|e| foreign(&e.to_string()))?;
-        let header = metadata.key_value_metadata().iter().flatten().find(|kv| kv.key == METADATA);
+        let header = metadata
+            .key_value_metadata()
+            .iter()
+            .flatten()
+            .find(|kv| kv.key == METADATA);
         let header = header.and_then(|kv| kv.value.as_deref());
         let header = header.ok_or_else(|| foreign("it has no `fruits.pca` metadata"))?;
         let header: Header = serde_json::from_str(header).map_err(|e| foreign(&e.to_string()))?;
         if header.schema != SCHEMA {
-            return Err(foreign(&format!("its layout is `{}`, not `{SCHEMA}`", header.schema)));
+            return Err(foreign(&format!(
+                "its layout is `{}`, not `{SCHEMA}`",
+                header.schema
+            )));
         }
         let frame = reader.finish().map_err(|e| foreign(&e.to_string()))?;
         Self::from_parts(header, &frame).ok_or_else(|| foreign("its columns do not fit its header"))
@@ -135,13 +148,22 @@ impl Pca {
         {
             return None;
         }
-        let mean = frame.column(MEAN).ok()?.f64().ok()?.iter().collect::<Option<Vec<_>>>()?;
+        let mean = frame
+            .column(MEAN)
+            .ok()?
+            .f64()
+            .ok()?
+            .iter()
+            .collect::<Option<Vec<_>>>()?;
         let mut components = Vec::with_capacity(k * d);
         for i in 0..k {
             let column = frame.column(&pc(i)).ok()?.f32().ok()?;
             components.extend(column.iter().collect::<Option<Vec<_>>>()?);
         }
-        let values = header.explained_variance.iter().chain(&header.further_variance);
+        let values = header
+            .explained_variance
+            .iter()
+            .chain(&header.further_variance);
         let residual = match &header.residual {
             Some(residual) => Some(number(residual)?),
             None => None,

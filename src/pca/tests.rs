@@ -1,6 +1,6 @@
-use faer::{Mat, MatRef, Side};
 use ::linfa::DatasetBase;
 use ::linfa::traits::{Fit, Predict};
+use faer::{Mat, MatRef, Side};
 use ndarray::Array2;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -32,7 +32,9 @@ fn rows_with(spectrum: &[f64], n: usize, d: usize, offset: f64) -> Matrix {
     }
     let u = u.qr().compute_thin_Q();
     let v = normal(d, r, 2).qr().compute_thin_Q();
-    let scaled = Mat::from_fn(n, r, |i, j| u[(i, j)] * (spectrum[j] * (n - 1) as f64).sqrt());
+    let scaled = Mat::from_fn(n, r, |i, j| {
+        u[(i, j)] * (spectrum[j] * (n - 1) as f64).sqrt()
+    });
     let x = &scaled * v.transpose();
     let values = (0..n).flat_map(|i| (0..d).map(move |j| (i, j)));
     Matrix::new(n, d, values.map(|ij| (x[ij] + offset) as f32).collect()).unwrap()
@@ -44,7 +46,9 @@ fn sparse_rows(n: usize, d: usize) -> Matrix {
     let x = &latent * normal(12, d, 4);
     let noise = normal(n, d, 5);
     let values = (0..n).flat_map(|i| (0..d).map(move |j| (i, j)));
-    let values = values.map(|ij| (x[ij] + 0.3 * noise[ij] - 5.0).max(0.0) as f32).collect();
+    let values = values
+        .map(|ij| (x[ij] + 0.3 * noise[ij] - 5.0).max(0.0) as f32)
+        .collect();
     let rows = Matrix::new(n, d, values).unwrap();
     let share = rows.values().iter().filter(|&&x| x != 0.0).count() as f64 / (n * d) as f64;
     assert!(share < 0.25, "{share}");
@@ -52,7 +56,10 @@ fn sparse_rows(n: usize, d: usize) -> Matrix {
 }
 
 fn params(k: usize) -> PcaParams {
-    PcaParams { keep: Keep::Components(k), ..PcaParams::default() }
+    PcaParams {
+        keep: Keep::Components(k),
+        ..PcaParams::default()
+    }
 }
 
 fn fit(params: &PcaParams, rows: &dyn RowBlocks) -> Pca {
@@ -60,14 +67,18 @@ fn fit(params: &PcaParams, rows: &dyn RowBlocks) -> Pca {
 }
 
 fn fault(params: &PcaParams, rows: &Matrix) -> String {
-    params.fit_blocks(rows, &mut |_, _| true).unwrap_err().to_string()
+    params
+        .fit_blocks(rows, &mut |_, _| true)
+        .unwrap_err()
+        .to_string()
 }
 
 /// All eigenvalues and the total variance from the n x n Gram matrix in f64.
 fn oracle(rows: &Matrix) -> (Vec<f64>, f64) {
     let (n, d) = (rows.n_rows(), rows.n_cols());
-    let mean: Vec<f64> =
-        (0..d).map(|j| (0..n).map(|i| f64::from(rows.row(i)[j])).sum::<f64>() / n as f64).collect();
+    let mean: Vec<f64> = (0..d)
+        .map(|j| (0..n).map(|i| f64::from(rows.row(i)[j])).sum::<f64>() / n as f64)
+        .collect();
     let x = Mat::from_fn(n, d, |i, j| f64::from(rows.row(i)[j]) - mean[j]);
     let gram = &x * x.transpose();
     let values = gram.self_adjoint_eigenvalues(Side::Lower).unwrap();
@@ -80,11 +91,18 @@ fn assert_ratios(pca: &Pca, rows: &Matrix, tolerance: f64) {
     let (values, total) = oracle(rows);
     assert!((pca.total_variance() / total - 1.0).abs() < tolerance);
     for (i, ratio) in pca.explained_variance_ratio().into_iter().enumerate() {
-        assert!((ratio - values[i] / total).abs() < tolerance, "ratio {i}: {ratio} {}", values[i] / total);
+        assert!(
+            (ratio - values[i] / total).abs() < tolerance,
+            "ratio {i}: {ratio} {}",
+            values[i] / total
+        );
     }
     for (i, ratio) in pca.further_ratios().into_iter().enumerate() {
         let exact = values[pca.n_components() + i] / total;
-        assert!((ratio / exact - 1.0).abs() < 1e-2, "further {i}: {ratio} {exact}");
+        assert!(
+            (ratio / exact - 1.0).abs() < 1e-2,
+            "further {i}: {ratio} {exact}"
+        );
     }
 }
 
@@ -101,13 +119,24 @@ fn assert_properties(pca: &Pca, rows: &Matrix) {
     for i in 0..k {
         for j in 0..k {
             let unit = if i == j { 1.0 } else { 0.0 };
-            assert!((product[(i, j)] - unit).abs() < 1e-6, "V^T V ({i}, {j}) {}", product[(i, j)]);
+            assert!(
+                (product[(i, j)] - unit).abs() < 1e-6,
+                "V^T V ({i}, {j}) {}",
+                product[(i, j)]
+            );
             let expected = unit * theta[i];
             let found = covariance[(i, j)] / (n - 1) as f64;
-            assert!((found - expected).abs() < 1e-5 * theta[0], "cov ({i}, {j}) {found} {expected}");
+            assert!(
+                (found - expected).abs() < 1e-5 * theta[0],
+                "cov ({i}, {j}) {found} {expected}"
+            );
         }
         let row = &pca.components()[i * d..][..d];
-        let largest = row.iter().copied().max_by(|a, b| a.abs().total_cmp(&b.abs())).unwrap();
+        let largest = row
+            .iter()
+            .copied()
+            .max_by(|a, b| a.abs().total_cmp(&b.abs()))
+            .unwrap();
         assert!(largest > 0.0);
     }
     let back = &s * &v;
@@ -129,7 +158,12 @@ fn known_spectra_about_a_large_mean() {
     for (name, spectrum) in [("fast", fast), ("slow", slow), ("tied", tied)] {
         let rows = rows_with(&spectrum, N, D, 1e3);
         let pca = fit(&params(20), &rows);
-        assert!(pca.converged() && pca.residual().unwrap() < 1e-3, "{name} {:?} {}", pca.residual(), pca.n_passes());
+        assert!(
+            pca.converged() && pca.residual().unwrap() < 1e-3,
+            "{name} {:?} {}",
+            pca.residual(),
+            pca.n_passes()
+        );
         assert_ratios(&pca, &rows, 1e-6);
         assert_properties(&pca, &rows);
     }
@@ -169,12 +203,22 @@ impl RowBlocks for Cut {
 
 #[test]
 fn block_size_and_row_order_change_nothing_beyond_rounding() {
-    for rows in [sparse_rows(300, 400), rows_with(&[9.0, 4.0, 2.0, 1.0, 0.5], 300, 400, 3.0)] {
+    for rows in [
+        sparse_rows(300, 400),
+        rows_with(&[9.0, 4.0, 2.0, 1.0, 0.5], 300, 400, 3.0),
+    ] {
         let whole = fit(&params(5), &rows);
         let reversed = (0..300).rev().flat_map(|i| rows.row(i).to_vec()).collect();
         let reversed = Matrix::new(300, 400, reversed).unwrap();
-        for other in [fit(&params(5), &Cut(rows.clone(), 7)), fit(&params(5), &reversed)] {
-            for (a, b) in whole.explained_variance().iter().zip(other.explained_variance()) {
+        for other in [
+            fit(&params(5), &Cut(rows.clone(), 7)),
+            fit(&params(5), &reversed),
+        ] {
+            for (a, b) in whole
+                .explained_variance()
+                .iter()
+                .zip(other.explained_variance())
+            {
                 assert!((a - b).abs() < 1e-6 * whole.total_variance());
             }
             for (a, b) in whole.components().iter().zip(other.components()) {
@@ -186,9 +230,15 @@ fn block_size_and_row_order_change_nothing_beyond_rounding() {
 
 #[test]
 fn any_number_of_threads_gives_the_same_bytes() {
-    for rows in [sparse_rows(1200, 2100), rows_with(&[9.0, 4.0, 2.0, 1.0], 1200, 2100, 3.0)] {
+    for rows in [
+        sparse_rows(1200, 2100),
+        rows_with(&[9.0, 4.0, 2.0, 1.0], 1200, 2100, 3.0),
+    ] {
         let run = |threads: usize| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
             pool.install(|| {
                 let pca = fit(&params(4), &rows);
                 let scores = pca.transform_block(&rows).unwrap();
@@ -203,7 +253,12 @@ fn any_number_of_threads_gives_the_same_bytes() {
 
 #[test]
 fn more_components_than_directions_are_reduced() {
-    let rows = rows_with(&[4.0, 3.0, 2.0, 1.0, 0.5, 0.25, 0.125, 0.06, 0.03], 10, 50, 0.0);
+    let rows = rows_with(
+        &[4.0, 3.0, 2.0, 1.0, 0.5, 0.25, 0.125, 0.06, 0.03],
+        10,
+        50,
+        0.0,
+    );
     let pca = fit(&params(64), &rows);
     assert_eq!((pca.n_components(), pca.rank_limit()), (9, 9));
     assert_eq!(pca.requested(), Keep::Components(64));
@@ -255,7 +310,10 @@ fn a_share_out_of_reach_gets_a_lower_bound() {
     let total: f64 = spectrum.iter().sum();
     let exact = reaches(&spectrum, 0.99 * total).unwrap();
     let needed = pca.needed(0.99);
-    assert!(!needed.exact && needed.n_components <= exact && needed.n_components > 10, "{needed:?}");
+    assert!(
+        !needed.exact && needed.n_components <= exact && needed.n_components > 10,
+        "{needed:?}"
+    );
     assert!(pca.needed(0.3).exact);
 }
 
@@ -265,10 +323,17 @@ fn a_share_of_variance_fixes_the_number() {
     let rows = rows_with(&spectrum, N, D, 5.0);
     let total: f64 = spectrum.iter().sum();
     for share in [0.5, 0.9, 0.95] {
-        let params = PcaParams { keep: Keep::Variance(share), ..PcaParams::default() };
+        let params = PcaParams {
+            keep: Keep::Variance(share),
+            ..PcaParams::default()
+        };
         let pca = fit(&params, &rows);
         let exact = reaches(&spectrum, share * total).unwrap();
-        assert!(pca.n_components().abs_diff(exact) <= 1, "{share}: {} {exact}", pca.n_components());
+        assert!(
+            pca.n_components().abs_diff(exact) <= 1,
+            "{share}: {} {exact}",
+            pca.n_components()
+        );
         assert!(pca.converged());
     }
 }
@@ -280,7 +345,10 @@ fn unusable_rows_and_parameters_are_refused() {
     let same = Matrix::new(200, 3, [0.1, 0.2, 0.3].repeat(200)).unwrap();
     let zero = Matrix::new(200, 3, vec![0.0; 600]).unwrap();
     for solver in [Solver::Krylov, Solver::Linfa] {
-        let params = PcaParams { solver, ..params(2) };
+        let params = PcaParams {
+            solver,
+            ..params(2)
+        };
         assert!(fault(&params, &same).contains("all 200 rows are identical"));
         assert!(fault(&params, &zero).contains("all 200 rows are identical"));
         for bad in [f32::NAN, f32::INFINITY] {
@@ -292,10 +360,19 @@ fn unusable_rows_and_parameters_are_refused() {
     }
     let rows = rows_with(&[1.0, 0.5], 20, 3, 0.0);
     assert!(fault(&params(0), &rows).contains("at least 1"));
-    let share = |share| PcaParams { keep: Keep::Variance(share), ..PcaParams::default() };
+    let share = |share| PcaParams {
+        keep: Keep::Variance(share),
+        ..PcaParams::default()
+    };
     assert!(fault(&share(1.0), &rows).contains("below 1"));
     assert!(fault(&share(f64::NAN), &rows).contains("below 1"));
-    assert!("pca".parse::<Solver>().unwrap_err().to_string().contains("krylov or linfa"));
+    assert!(
+        "pca"
+            .parse::<Solver>()
+            .unwrap_err()
+            .to_string()
+            .contains("krylov or linfa")
+    );
     let stopped = params(2).fit_blocks(&rows, &mut |_, _| false);
     assert!(matches!(stopped, Err(Error::Interrupted)));
 }
@@ -303,7 +380,13 @@ fn unusable_rows_and_parameters_are_refused() {
 #[test]
 fn the_cap_is_reported() {
     let spectrum: Vec<f64> = (1..=450).map(|i| 1.0 / f64::from(i)).collect();
-    let pca = fit(&PcaParams { max_passes: 1, ..params(20) }, &rows_with(&spectrum, N, D, 0.0));
+    let pca = fit(
+        &PcaParams {
+            max_passes: 1,
+            ..params(20)
+        },
+        &rows_with(&spectrum, N, D, 0.0),
+    );
     assert!(!pca.converged() && pca.n_passes() == 1 && pca.residual().unwrap() > 1e-4);
 }
 
@@ -311,7 +394,13 @@ fn the_cap_is_reported() {
 fn a_flat_spectrum_restarts_and_converges() {
     let spectrum: Vec<f64> = (0..1100).map(|i| 1.0 - 1e-4 * f64::from(i)).collect();
     let rows = rows_with(&spectrum, 1200, 1200, 0.0);
-    let pca = fit(&PcaParams { max_passes: 60, ..params(2) }, &rows);
+    let pca = fit(
+        &PcaParams {
+            max_passes: 60,
+            ..params(2)
+        },
+        &rows,
+    );
     assert!(pca.converged(), "{:?} {}", pca.residual(), pca.n_passes());
     assert_ratios(&pca, &rows, 1e-6);
 }
@@ -327,10 +416,17 @@ fn frames_keep_their_keys() {
     let frame = DataFrame::new(30, columns).unwrap();
     let pca = params(3).fit(&frame).unwrap();
     let scores = pca.transform(&frame).unwrap();
-    let names: Vec<_> = scores.get_column_names().iter().map(ToString::to_string).collect();
+    let names: Vec<_> = scores
+        .get_column_names()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     assert_eq!(names, ["key", "pc1", "pc2", "pc3"]);
     let block = pca.transform_block(&rows).unwrap();
-    assert_eq!(scores.column("pc2").unwrap().f32().unwrap().get(7), Some(block.row(7)[1]));
+    assert_eq!(
+        scores.column("pc2").unwrap().f32().unwrap().get(7),
+        Some(block.row(7)[1])
+    );
     let lost = pca.reconstruction_loss(&rows, &block).unwrap();
     assert!(lost.iter().all(|&l| (0.0..1e-5).contains(&l)), "{lost:?}");
     assert!(params(3).fit_column(&frame, "nothing").is_err());
@@ -343,14 +439,23 @@ fn saved_and_loaded_it_is_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pca.parquet");
     let rows = sparse_rows(300, 1500);
-    let kept = PcaParams { keep: Keep::Variance(0.3), ..PcaParams::default() };
+    let kept = PcaParams {
+        keep: Keep::Variance(0.3),
+        ..PcaParams::default()
+    };
     for params in [params(7), kept] {
         let pca = fit(&params, &rows).with_fingerprint("abc");
         pca.save(&path).unwrap();
         let loaded = Pca::load(&path).unwrap();
         assert_eq!(pca, loaded);
-        assert_eq!(pca.mean().iter().map(|x| x.to_bits()).collect::<Vec<_>>(),
-            loaded.mean().iter().map(|x| x.to_bits()).collect::<Vec<_>>());
+        assert_eq!(
+            pca.mean().iter().map(|x| x.to_bits()).collect::<Vec<_>>(),
+            loaded
+                .mean()
+                .iter()
+                .map(|x| x.to_bits())
+                .collect::<Vec<_>>()
+        );
         let bytes = std::fs::read(&path).unwrap();
         loaded.save(&path).unwrap();
         assert_eq!(bytes, std::fs::read(&path).unwrap());
@@ -363,9 +468,19 @@ fn saved_and_loaded_it_is_the_same() {
     }
     let mut foreign = polars::df!["mean" => [1.0, 2.0]].unwrap();
     let file = std::fs::File::create(&path).unwrap();
-    polars::prelude::ParquetWriter::new(file).finish(&mut foreign).unwrap();
-    assert!(Pca::load(&path).unwrap_err().to_string().contains("metadata"));
-    assert!(matches!(Pca::load(folder.path().join("none")), Err(Error::Storage { .. })));
+    polars::prelude::ParquetWriter::new(file)
+        .finish(&mut foreign)
+        .unwrap();
+    assert!(
+        Pca::load(&path)
+            .unwrap_err()
+            .to_string()
+            .contains("metadata")
+    );
+    assert!(matches!(
+        Pca::load(folder.path().join("none")),
+        Err(Error::Storage { .. })
+    ));
     assert!(matches!(
         fit(&params(2), &rows).save(folder.path().join("no/folder")),
         Err(Error::Storage { .. })
@@ -377,10 +492,20 @@ fn linfa_and_krylov_agree() {
     let spectrum: Vec<f64> = (0..40).map(|i| 100.0 * 0.7_f64.powi(i)).collect();
     let rows = rows_with(&spectrum, 200, 150, 10.0);
     let ours = fit(&params(8), &rows);
-    let theirs = fit(&PcaParams { solver: Solver::Linfa, ..params(8) }, &rows);
+    let theirs = fit(
+        &PcaParams {
+            solver: Solver::Linfa,
+            ..params(8)
+        },
+        &rows,
+    );
     assert_eq!(theirs.residual(), None);
     assert!(ours.total_variance() - theirs.total_variance() < 1e-6 * ours.total_variance());
-    for (a, b) in ours.explained_variance_ratio().iter().zip(theirs.explained_variance_ratio()) {
+    for (a, b) in ours
+        .explained_variance_ratio()
+        .iter()
+        .zip(theirs.explained_variance_ratio())
+    {
         assert!((a - b).abs() < 1e-6, "{a} {b}");
     }
     for (a, b) in ours.components().iter().zip(theirs.components()) {
@@ -402,8 +527,13 @@ fn linfa_and_krylov_agree() {
             self.0.block(i)
         }
     }
-    let params = PcaParams { solver: Solver::Linfa, ..params(1) };
-    let refused = params.fit_blocks(&Many(large), &mut |_, _| true).unwrap_err();
+    let params = PcaParams {
+        solver: Solver::Linfa,
+        ..params(1)
+    };
+    let refused = params
+        .fit_blocks(&Many(large), &mut |_, _| true)
+        .unwrap_err();
     assert!(refused.to_string().contains("2 GiB"));
 }
 
@@ -415,5 +545,8 @@ fn it_stands_behind_the_traits_of_linfa() {
     let pca: Pca = Fit::fit(&params(2), &dataset).unwrap();
     assert_eq!(pca, fit(&params(2), &rows));
     let scores: Array2<f32> = pca.predict(&records);
-    assert_eq!(scores.as_slice().unwrap(), pca.transform_block(&rows).unwrap().values());
+    assert_eq!(
+        scores.as_slice().unwrap(),
+        pca.transform_block(&rows).unwrap().values()
+    );
 }

@@ -8,7 +8,9 @@ use rayon::prelude::*;
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::pca::RowBlocks;
-use crate::schema::FEATURES;
+use crate::schema::{
+    FEATURES, HEIGHT, KEY, LABEL, MODE, ORIENTATION, SHA256, SIZE_BYTES, THUMBNAIL, WIDTH,
+};
 use crate::store::{Receipt, Shard, Store};
 
 use super::Control;
@@ -54,7 +56,11 @@ pub(super) fn gather<'a>(
     receipts: &'a [Receipt],
     control: &mut Control,
 ) -> Result<Gathered<'a>> {
-    let shards: Vec<_> = shards.iter().zip(receipts).filter(|(_, r)| r.n_images > 0).collect();
+    let shards: Vec<_> = shards
+        .iter()
+        .zip(receipts)
+        .filter(|(_, r)| r.n_images > 0)
+        .collect();
     let n_rows = shards.iter().map(|(_, r)| r.n_images).sum();
     let n_features = shards.first().map_or(0, |(_, r)| r.n_features);
     let keep = (n_rows * n_features * size_of::<f32>()) as u64 <= MEMORY_BYTES;
@@ -87,11 +93,40 @@ pub(super) fn gather<'a>(
             }
         }
     }
-    let mut images = images.unwrap_or_default();
+    let mut images = images.map_or_else(without_images, Ok)?;
     images.rechunk_mut();
     let in_memory = keep.then_some(matrices);
-    let blocks = Blocks { store, shards, in_memory, n_rows, n_features };
-    Ok(Gathered { images, stats: running.finish(), blocks })
+    let blocks = Blocks {
+        store,
+        shards,
+        in_memory,
+        n_rows,
+        n_features,
+    };
+    Ok(Gathered {
+        images,
+        stats: running.finish(),
+        blocks,
+    })
+}
+
+/// The columns of a shard without a row, for a run none of whose files can be used.
+fn without_images() -> Result<DataFrame> {
+    let columns = [
+        (KEY, DataType::String),
+        (LABEL, DataType::String),
+        (SIZE_BYTES, DataType::UInt64),
+        (SHA256, DataType::String),
+        (WIDTH, DataType::UInt32),
+        (HEIGHT, DataType::UInt32),
+        (MODE, DataType::String),
+        (ORIENTATION, DataType::UInt32),
+        (THUMBNAIL, DataType::Binary),
+    ];
+    let empty = columns
+        .into_iter()
+        .map(|(name, dtype)| Column::new_empty(name.into(), &dtype));
+    Ok(DataFrame::new(0, empty.collect())?)
 }
 
 impl RowBlocks for Blocks<'_> {
@@ -150,7 +185,11 @@ impl Running {
     }
 
     fn add(&mut self, matrix: &Matrix) {
-        let rows: Vec<_> = matrix.values().par_chunks_exact(matrix.n_cols()).map(row_sums).collect();
+        let rows: Vec<_> = matrix
+            .values()
+            .par_chunks_exact(matrix.n_cols())
+            .map(row_sums)
+            .collect();
         for (zeros, sum, squares) in rows {
             self.n_zeros += zeros;
             self.sum += sum;
@@ -168,7 +207,11 @@ impl Running {
     fn finish(self) -> FeatureStats {
         let n_values = self.n_values.max(1) as f64;
         let n_rows = self.norms.len().max(1) as f64;
-        let constant = self.lowest.iter().zip(&self.highest).filter(|(low, high)| low == high);
+        let constant = self
+            .lowest
+            .iter()
+            .zip(&self.highest)
+            .filter(|(low, high)| low == high);
         let least = |values: &[f32]| values.iter().copied().fold(f32::INFINITY, f32::min);
         let most = |values: &[f32]| values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         FeatureStats {

@@ -64,7 +64,8 @@ pub(super) fn map_shards(
         for shard in prepared {
             let computed = shard.and_then(|shard| {
                 let n_rejected = shard.rejected.len() as u64;
-                let mut keep_going = |i: usize| control.advance("features", n_done + n_rejected + i as u64, n_total);
+                let mut keep_going =
+                    |i: usize| control.advance("features", n_done + n_rejected + i as u64, n_total);
                 compute(shard, network, &mut keep_going)
             });
             match computed {
@@ -82,17 +83,27 @@ pub(super) fn map_shards(
             }
         }
         drop(to_store);
-        let receipts = writer.join().map_err(|_| Error::Internal("the writing thread died".to_owned()))?;
+        let receipts = writer
+            .join()
+            .map_err(|_| Error::Internal("the writing thread died".to_owned()))?;
         outcome.and(receipts)
     })
 }
 
 /// Read, decode, resize.
-fn prepare<'a>(folder: &LocalFolder, shard: &'a Shard, filter: Filter) -> Result<PreparedShard<'a>> {
+fn prepare<'a>(
+    folder: &LocalFolder,
+    shard: &'a Shard,
+    filter: Filter,
+) -> Result<PreparedShard<'a>> {
     let (frame, mut rejected) = read(folder, &shard.manifest)?;
     let resized = resize(&frame, filter)?;
     rejected.extend(resized.rejected);
-    Ok(PreparedShard { shard, images: resized.images, rejected })
+    Ok(PreparedShard {
+        shard,
+        images: resized.images,
+        rejected,
+    })
 }
 
 /// VGG16.
@@ -101,37 +112,63 @@ fn compute<'a>(
     network: &mut Vgg16,
     keep_going: &mut dyn FnMut(usize) -> bool,
 ) -> Result<ComputedShard<'a>> {
-    let PreparedShard { shard, images, mut rejected } = prepared;
+    let PreparedShard {
+        shard,
+        images,
+        mut rejected,
+    } = prepared;
     let features = features::features(&images, network, keep_going)?;
     rejected.extend(features.rejected);
-    Ok(ComputedShard { shard, images: features.images, rejected })
+    Ok(ComputedShard {
+        shard,
+        images: features.images,
+        rejected,
+    })
 }
 
 /// The `content` of each file that is still the one in the manifest, and the others.
 fn read(folder: &LocalFolder, manifest: &DataFrame) -> Result<(DataFrame, Vec<Rejection>)> {
     let sizes = column(manifest, SIZE_BYTES)?.u64()?;
-    let rows = strings(manifest, KEY)?.into_iter().zip(strings(manifest, SHA256)?).zip(sizes.no_null_iter());
+    let rows = strings(manifest, KEY)?
+        .into_iter()
+        .zip(strings(manifest, SHA256)?)
+        .zip(sizes.no_null_iter());
     let (mut contents, mut kept, mut rejected) = (Vec::new(), Vec::new(), Vec::new());
     for ((key, sha256), size_bytes) in rows {
         let outcome = folder.read(key).map_err(|e| {
-            let reason = if is_denied(&e) { Reason::AccessDenied } else { Reason::NotFound };
+            let reason = if is_denied(&e) {
+                Reason::AccessDenied
+            } else {
+                Reason::NotFound
+            };
             (reason, e.to_string())
         });
         let outcome = outcome.and_then(|bytes| {
             let same = hex(&sha2::Sha256::digest(&bytes)) == sha256;
             let changed = "the file changed after it was listed; run the same command again";
-            if same { Ok(bytes) } else { Err((Reason::Changed, changed.to_owned())) }
+            if same {
+                Ok(bytes)
+            } else {
+                Err((Reason::Changed, changed.to_owned()))
+            }
         });
         kept.push(outcome.is_ok());
         match outcome {
             Ok(bytes) => contents.push(bytes),
             Err((reason, message)) => {
-                rejected.push(Rejection { key: key.to_owned(), size_bytes, reason, message });
+                rejected.push(Rejection {
+                    key: key.to_owned(),
+                    size_bytes,
+                    reason,
+                    message,
+                });
             }
         }
     }
     let mut frame = manifest.filter(&BooleanChunked::from_slice("kept".into(), &kept))?;
-    frame.with_column(BinaryChunked::from_iter_values(CONTENT.into(), contents.iter()).into_column())?;
+    frame.with_column(
+        BinaryChunked::from_iter_values(CONTENT.into(), contents.iter()).into_column(),
+    )?;
     Ok((frame, rejected))
 }
 

@@ -32,7 +32,11 @@ pub fn resample(
             } else {
                 horizontal(rgb, width, height, &weights(width, to_width))
             };
-            if height == to_height { wide } else { vertical(&wide, to_width, &weights(height, to_height)) }
+            if height == to_height {
+                wide
+            } else {
+                vertical(&wide, to_width, &weights(height, to_height))
+            }
         }
     }
 }
@@ -52,11 +56,16 @@ fn weights(from: usize, to: usize) -> Vec<Window> {
         // Truncation towards zero after + 0.5, as a C cast does.
         let start = (centre - support + 0.5).max(0.0) as usize;
         let end = ((centre + support + 0.5) as usize).min(from);
-        let raw: Vec<f64> =
-            (start..end).map(|x| cubic((x as f64 - centre + 0.5) / stretch)).collect();
+        // Multiplied by the inverse, not divided: the last bit decides some roundings.
+        let raw: Vec<f64> = (start..end)
+            .map(|x| cubic((x as f64 - centre + 0.5) * (1.0 / stretch)))
+            .collect();
         let sum: f64 = raw.iter().sum();
         let one = f64::from(1u32 << PRECISION_BITS);
-        Window { start, weights: raw.iter().map(|w| (w / sum * one).round() as i32).collect() }
+        Window {
+            start,
+            weights: raw.iter().map(|w| (w / sum * one).round() as i32).collect(),
+        }
     };
     (0..to).map(window).collect()
 }
@@ -101,7 +110,10 @@ fn vertical(rgb: &[u8], width: usize, windows: &[Window]) -> Vec<u8> {
     let mut sums = vec![0; stride];
     for window in windows {
         sums.fill(HALF);
-        for (row, weight) in rgb[window.start * stride..].chunks_exact(stride).zip(&window.weights) {
+        for (row, weight) in rgb[window.start * stride..]
+            .chunks_exact(stride)
+            .zip(&window.weights)
+        {
             for (sum, value) in sums.iter_mut().zip(row) {
                 *sum += i32::from(*value) * weight;
             }
@@ -114,7 +126,9 @@ fn vertical(rgb: &[u8], width: usize, windows: &[Window]) -> Vec<u8> {
 fn nearest(rgb: &[u8], width: usize, height: usize, to_width: usize, to_height: usize) -> Vec<u8> {
     let covering = |from: usize, to: usize| -> Vec<usize> {
         let scale = from as f64 / to as f64;
-        (0..to).map(|i| (((i as f64 + 0.5) * scale) as usize).min(from - 1)).collect()
+        (0..to)
+            .map(|i| (((i as f64 + 0.5) * scale) as usize).min(from - 1))
+            .collect()
     };
     let columns = covering(width, to_width);
     let mut out = Vec::with_capacity(to_width * to_height * 3);
@@ -136,7 +150,10 @@ mod tests {
         for filter in [Filter::Bicubic, Filter::Nearest] {
             for (w, h) in [(1, 1), (7, 300), (100, 100), (224, 224), (500, 3)] {
                 let rgb = [200, 3, 77].repeat(w * h);
-                assert_eq!(resample(&rgb, w, h, 224, 224, filter), [200, 3, 77].repeat(224 * 224));
+                assert_eq!(
+                    resample(&rgb, w, h, 224, 224, filter),
+                    [200, 3, 77].repeat(224 * 224)
+                );
             }
         }
     }

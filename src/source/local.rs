@@ -53,7 +53,9 @@ impl LocalFolder {
     /// [`Error::Storage`] if `root` is missing or is no folder.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self> {
         let root = root.into();
-        let metadata = root.metadata().map_err(Error::storage("read folder", &root))?;
+        let metadata = root
+            .metadata()
+            .map_err(Error::storage("read folder", &root))?;
         if !metadata.is_dir() {
             let source = io::Error::new(io::ErrorKind::NotADirectory, "it is a file, not a folder");
             return Err(Error::storage("read folder", &root)(source));
@@ -84,11 +86,15 @@ impl LocalFolder {
                 Err(fault) => listing.unlisted.push(Unlisted {
                     key: self.key(fault.path().unwrap_or(&self.root)),
                     denied: fault.io_error().is_some_and(is_denied),
-                    message: fault.io_error().map_or(fault.to_string(), ToString::to_string),
+                    message: fault
+                        .io_error()
+                        .map_or(fault.to_string(), ToString::to_string),
                 }),
             }
         }
-        listing.objects.sort_by(|a, b| (&a.key, &a.path).cmp(&(&b.key, &b.path)));
+        listing
+            .objects
+            .sort_by(|a, b| (&a.key, &a.path).cmp(&(&b.key, &b.path)));
         listing.unlisted.sort_by(|a, b| a.key.cmp(&b.key));
         listing
     }
@@ -137,5 +143,6 @@ pub fn is_denied(error: &io::Error) -> bool {
 }
 
 fn is_hidden(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
+    path.file_name()
+        .is_some_and(|name| name.to_string_lossy().starts_with('.'))
 }

@@ -3,7 +3,8 @@
 use rayon::prelude::*;
 
 use super::affinities::Affinities;
-use super::quadtree::{Quadtree, Repulsion};
+use super::quadtree::Quadtree;
+use super::sources::Repulsion;
 use crate::simd::clear_upper_halves;
 
 /// Added to a gain that has just shrunk, so that it stays at 0.05 or above (openTSNE, `min_gain`).

@@ -62,11 +62,19 @@ async function hoverShowsTheRightImage(page, kind) {
     seed = (seed * 48271) % 2147483647;
     const target = points[seed % points.length];
     const [x, y] = kind === "pca" ? target.pc : target.tsne;
-    await canvas.evaluate((c) => c.scrollIntoView({ block: "center" }));
-    const box = await canvas.boundingBox();
-    const scale = box.width / frame.width;
-    const px = box.x + scale * (frame.left + ((x - frame.x[0]) / (frame.x[1] - frame.x[0])) * (frame.right - frame.left));
-    const py = box.y + scale * (frame.bottom - ((y - frame.y[0]) / (frame.y[1] - frame.y[0])) * (frame.bottom - frame.top));
+    // Where the point lies on the page; it is then scrolled to the middle of the window.
+    const place = async () => {
+      const box = await canvas.boundingBox();
+      const scale = box.width / frame.width;
+      return [
+        box.x + scale * (frame.left + ((x - frame.x[0]) / (frame.x[1] - frame.x[0])) * (frame.right - frame.left)),
+        box.y + scale * (frame.bottom - ((y - frame.y[0]) / (frame.y[1] - frame.y[0])) * (frame.bottom - frame.top)),
+        scale,
+      ];
+    };
+    await page.mouse.move(1, 1);
+    await page.evaluate((dy) => scrollBy({ top: dy, behavior: "instant" }), (await place())[1] - 450);
+    const [px, py, scale] = await place();
     await page.mouse.move(px, py);
     const card = figure.locator(".card");
     await card.waitFor({ state: "visible" });
@@ -90,7 +98,6 @@ async function hoverShowsTheRightImage(page, kind) {
     const other = points.find((p) => p.label !== shown.label);
     const different = await difference(page, join(imagesDir, other.key), picture);
     assert.ok(same < 12 && same < different, `${key}: its thumbnail differs by ${same}, that of ${other.key} by ${different}`);
-    await page.mouse.move(box.x + 1, box.y + 1);
   }
 }
 

@@ -16,8 +16,17 @@ fn a_reviewer_can_read_the_report() {
     let chromium = std::env::var("CHROMIUM").unwrap_or_else(|_| "/usr/bin/chromium".to_owned());
     let missing = [
         (Path::new(&chromium).exists(), "Chromium is not installed"),
-        (Command::new("node").arg("--version").output().is_ok_and(|o| o.status.success()), "Node.js is not installed"),
-        (folder.join("node_modules/playwright-core").exists(), "`npm ci --prefix tests/browser` has not been run"),
+        (
+            Command::new("node")
+                .arg("--version")
+                .output()
+                .is_ok_and(|o| o.status.success()),
+            "Node.js is not installed",
+        ),
+        (
+            folder.join("node_modules/playwright-core").exists(),
+            "`npm ci --prefix tests/browser` has not been run",
+        ),
     ];
     if let Some((_, what)) = missing.iter().find(|(is_there, _)| !is_there) {
         eprintln!("skipped: {what}");
@@ -46,12 +55,29 @@ fn a_reviewer_can_read_the_report() {
 fn expected_points(out: &Path) -> String {
     let file = fs::File::open(out.join("embeddings.parquet")).expect("a file");
     let frame = ParquetReader::new(file).finish().expect("parquet");
-    let text = |name: &str| frame.column(name).expect(name).str().expect("strings").clone();
-    let number = |name: &str| frame.column(name).expect(name).f32().expect("floats").clone();
-    let (key, label) = (text("key"), text("label"));
-    let (pc1, pc2, x, y) = (number("pc1"), number("pc2"), number("tsne_x"), number("tsne_y"));
-    let row = |i: usize| {
-        json!({ "key": key.get(i), "label": label.get(i), "pc": [pc1.get(i), pc2.get(i)], "tsne": [x.get(i), y.get(i)] })
+    let text = |name: &str| {
+        frame
+            .column(name)
+            .expect(name)
+            .str()
+            .expect("strings")
+            .clone()
     };
+    let number = |name: &str| {
+        frame
+            .column(name)
+            .expect(name)
+            .f32()
+            .expect("floats")
+            .clone()
+    };
+    let (key, label) = (text("key"), text("label"));
+    let (pc1, pc2, x, y) = (
+        number("pc1"),
+        number("pc2"),
+        number("tsne_x"),
+        number("tsne_y"),
+    );
+    let row = |i: usize| json!({ "key": key.get(i), "label": label.get(i), "pc": [pc1.get(i), pc2.get(i)], "tsne": [x.get(i), y.get(i)] });
     serde_json::Value::Array((0..frame.height()).map(row).collect()).to_string()
 }

@@ -14,9 +14,27 @@ fn without_input_it_says_what_to_name() {
 fn help_lists_the_options_and_version_is_the_packages() {
     let help = Report::new().arg("--help").expect(0).stdout;
     for option in [
-        "--input", "--out", "--top-classes", "--classes", "--limit", "--filter", "--precision", "--components",
-        "--variance", "--pca-solver", "--perplexity", "--iterations", "--seed", "--threads", "--cache", "--no-cache",
-        "--model", "--config", "--print-config", "--quiet", "doctor",
+        "--input",
+        "--out",
+        "--top-classes",
+        "--classes",
+        "--limit",
+        "--filter",
+        "--precision",
+        "--components",
+        "--variance",
+        "--pca-solver",
+        "--perplexity",
+        "--iterations",
+        "--seed",
+        "--threads",
+        "--cache",
+        "--no-cache",
+        "--model",
+        "--config",
+        "--print-config",
+        "--quiet",
+        "doctor",
     ] {
         assert!(help.contains(option), "{option} is not in the help");
     }
@@ -36,8 +54,15 @@ fn wrong_values_are_usage_errors_that_name_the_option() {
         ("--limit", "many"),
         ("--colour", "red"),
     ] {
-        let said = Report::new().args(["--input", "x"]).arg(format!("{option}={value}")).expect(2);
-        assert!(said.stderr.contains(option), "{option} {value}: {}", said.stderr);
+        let said = Report::new()
+            .args(["--input", "x"])
+            .arg(format!("{option}={value}"))
+            .expect(2);
+        assert!(
+            said.stderr.contains(option),
+            "{option} {value}: {}",
+            said.stderr
+        );
     }
 }
 
@@ -45,10 +70,15 @@ fn wrong_values_are_usage_errors_that_name_the_option() {
 fn a_stronger_origin_wins() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("run.toml");
-    fs::write(&file, "perplexity = 11\nseed = 12\niterations = 300\ntop-classes = 2\n").expect("a file");
+    fs::write(
+        &file,
+        "perplexity = 11\nseed = 12\niterations = 300\ntop-classes = 2\n",
+    )
+    .expect("a file");
     let said = Report::new()
         .args(["--input", "x", "--print-config", "--seed", "14"])
-        .arg("--config").arg(&file)
+        .arg("--config")
+        .arg(&file)
         .env("FRUITS_SEED", "13")
         .env("FRUITS_ITERATIONS", "400")
         .expect(0);
@@ -60,12 +90,24 @@ fn a_stronger_origin_wins() {
         "components = 64 # default",
         "filter = \"bicubic\" # default",
     ] {
-        assert!(said.stdout.lines().any(|l| l == line), "no line `{line}` in:\n{}", said.stdout);
+        assert!(
+            said.stdout.lines().any(|l| l == line),
+            "no line `{line}` in:\n{}",
+            said.stdout
+        );
     }
     let again = folder.path().join("again.toml");
     fs::write(&again, &said.stdout).expect("a file");
-    let printed = Report::new().arg("--print-config").arg("--config").arg(&again).expect(0).stdout;
-    assert!(printed.contains("seed = 14 # file"), "a printed configuration is one: {printed}");
+    let printed = Report::new()
+        .arg("--print-config")
+        .arg("--config")
+        .arg(&again)
+        .expect(0)
+        .stdout;
+    assert!(
+        printed.contains("seed = 14 # file"),
+        "a printed configuration is one: {printed}"
+    );
 }
 
 #[test]
@@ -80,9 +122,17 @@ fn faults_of_the_configuration_file_name_the_file_and_the_key() {
         ("seed = [\n", ["run.toml", "array"]),
     ] {
         fs::write(&file, text).expect("a file");
-        let said = Report::new().args(["--input", "x"]).arg("--config").arg(&file).expect(2);
+        let said = Report::new()
+            .args(["--input", "x"])
+            .arg("--config")
+            .arg(&file)
+            .expect(2);
         assert!(said.stderr.contains("run.toml"), "{text}: {}", said.stderr);
-        assert!(names.iter().all(|name| said.stderr.contains(name)), "{text}: {}", said.stderr);
+        assert!(
+            names.iter().all(|name| said.stderr.contains(name)),
+            "{text}: {}",
+            said.stderr
+        );
     }
     let said = Report::new().args(["--config", "/nowhere.toml"]).expect(6);
     assert!(said.stderr.contains("/nowhere.toml"), "{}", said.stderr);
@@ -91,9 +141,24 @@ fn faults_of_the_configuration_file_name_the_file_and_the_key() {
 #[test]
 fn doctor_examines_everything_and_says_what_to_do() {
     let said = Report::new().arg("doctor").expect(0);
-    for check in ["library", "model", "f32", "bf16", "processor", "memory", "cache"] {
+    for check in [
+        "library",
+        "model",
+        "f32",
+        "bf16",
+        "processor",
+        "memory",
+        "cache",
+    ] {
         assert!(said.stdout.contains(check), "{check}: {}", said.stdout);
     }
-    let said = Report::new().arg("doctor").env("FRUITS_RUNTIME", "/nowhere").expect(1);
-    assert!(said.stdout.contains("BAD") && said.stdout.contains("make setup"), "{}", said.stdout);
+    let said = Report::new()
+        .arg("doctor")
+        .env("FRUITS_RUNTIME", "/nowhere")
+        .expect(1);
+    assert!(
+        said.stdout.contains("BAD") && said.stdout.contains("make setup"),
+        "{}",
+        said.stdout
+    );
 }

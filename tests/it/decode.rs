@@ -16,15 +16,37 @@ fn every_mode_becomes_the_rgb_that_pillow_sees() {
     let expected = json(project().join("tests/fixtures/expected.json"));
     for (name, image) in expected["modes"].as_object().expect("modes") {
         let decoded = decode(&fixture(name)).unwrap_or_else(|e| panic!("{name}: {e:?}"));
-        assert_eq!([decoded.width, decoded.height].map(u64::from), [&image["width"], &image["height"]].map(|v| v.as_u64().expect("a number")), "{name}");
+        assert_eq!(
+            [decoded.width, decoded.height].map(u64::from),
+            [&image["width"], &image["height"]].map(|v| v.as_u64().expect("a number")),
+            "{name}"
+        );
         for point in image["pixels"].as_array().expect("pixels") {
-            let p: Vec<i64> = point.as_array().expect("a point").iter().map(|v| v.as_i64().expect("a number")).collect();
+            let p: Vec<i64> = point
+                .as_array()
+                .expect("a point")
+                .iter()
+                .map(|v| v.as_i64().expect("a number"))
+                .collect();
             let at = (p[1] as usize * decoded.width as usize + p[0] as usize) * 3;
-            let seen: Vec<i64> = decoded.rgb[at..at + 3].iter().map(|&v| i64::from(v)).collect();
+            let seen: Vec<i64> = decoded.rgb[at..at + 3]
+                .iter()
+                .map(|&v| i64::from(v))
+                .collect();
             // JPEG decoders may differ in the last bits of the inverse transform and of CMYK.
-            let tolerance = if name.to_lowercase().ends_with("jpg") { 3 } else { 0 };
+            let tolerance = if name.to_lowercase().ends_with("jpg") {
+                3
+            } else {
+                0
+            };
             let worst = seen.iter().zip(&p[2..]).map(|(a, b)| (a - b).abs()).max();
-            assert!(worst <= Some(tolerance), "{name} at {},{}: {seen:?}, not {:?}", p[0], p[1], &p[2..]);
+            assert!(
+                worst <= Some(tolerance),
+                "{name} at {},{}: {seen:?}, not {:?}",
+                p[0],
+                p[1],
+                &p[2..]
+            );
         }
     }
 }
@@ -35,16 +57,42 @@ fn resized_bytes_are_pillows() {
     for (name, digests) in expected["resize"].as_object().expect("resize") {
         let image = decode(&fixture(name)).expect(name);
         for filter in [Filter::Bicubic, Filter::Nearest] {
-            let pixels = resample(&image.rgb, image.width as usize, image.height as usize, 224, 224, filter);
-            assert_eq!(hex(&Sha256::digest(&pixels)), digests[filter.name()].as_str().expect("a digest"), "{name} {filter}");
+            let pixels = resample(
+                &image.rgb,
+                image.width as usize,
+                image.height as usize,
+                224,
+                224,
+                filter,
+            );
+            assert_eq!(
+                hex(&Sha256::digest(&pixels)),
+                digests[filter.name()].as_str().expect("a digest"),
+                "{name} {filter}"
+            );
         }
+    }
+}
+
+#[test]
+fn the_mode_of_the_file_is_kept() {
+    for (name, mode) in [
+        ("grey.jpg", "l8"),
+        ("cmyk.jpg", "cmyk8"),
+        ("alpha.png", "rgba8"),
+        ("grey16.png", "l16"),
+    ] {
+        assert_eq!(decode(&fixture(name)).expect(name).mode, mode, "{name}");
     }
 }
 
 #[test]
 fn a_rotated_image_says_so_and_stands_upright() {
     let decoded = decode(&fixture("rotated.jpg")).expect("decodes");
-    assert_eq!((decoded.orientation, decoded.width, decoded.height), (6, 32, 40));
+    assert_eq!(
+        (decoded.orientation, decoded.width, decoded.height),
+        (6, 32, 40)
+    );
 }
 
 #[test]
@@ -54,9 +102,17 @@ fn damaged_files_are_told_apart() {
     let bomb = png_header(60_000, 60_000);
     let cases: [(&str, &[u8], Reason); 8] = [
         ("empty", &[], Reason::ZeroBytes),
-        ("text", b"not an image at all, but long enough to be one", Reason::UnknownFormat),
+        (
+            "text",
+            b"not an image at all, but long enough to be one",
+            Reason::UnknownFormat,
+        ),
         ("half a jpeg", &whole[..whole.len() / 2], Reason::Truncated),
-        ("a jpeg without its end", &whole[..whole.len() - 2], Reason::Truncated),
+        (
+            "a jpeg without its end",
+            &whole[..whole.len() - 2],
+            Reason::Truncated,
+        ),
         ("half a png", &png[..png.len() / 2], Reason::Truncated),
         ("a bomb", &bomb, Reason::TooLarge),
         ("one pixel", &png_of(1, 1), Reason::TooSmall),
@@ -78,7 +134,9 @@ fn flipped(png: &[u8]) -> Vec<u8> {
 
 fn png_of(width: u32, height: u32) -> Vec<u8> {
     let mut bytes = std::io::Cursor::new(Vec::new());
-    image::RgbImage::new(width, height).write_to(&mut bytes, image::ImageFormat::Png).expect("a png");
+    image::RgbImage::new(width, height)
+        .write_to(&mut bytes, image::ImageFormat::Png)
+        .expect("a png");
     bytes.into_inner()
 }
 

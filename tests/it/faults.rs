@@ -16,7 +16,8 @@ fn fixture(name: &str) -> Vec<u8> {
 fn rejected(out: &Path) -> Vec<(String, String)> {
     let mut reader = csv::Reader::from_path(out.join("rejected.csv")).expect("rejected.csv");
     let rows = reader.records().map(|row| row.expect("a row"));
-    rows.map(|row| (row[0].to_owned(), row[2].to_owned())).collect()
+    rows.map(|row| (row[0].to_owned(), row[2].to_owned()))
+        .collect()
 }
 
 #[test]
@@ -33,13 +34,24 @@ fn bad_files_are_rows_and_strange_ones_are_accepted() {
         ("bomb.png", png_header(60_000, 60_000)),
         ("pixel.png", {
             let mut png = std::io::Cursor::new(Vec::new());
-            image::RgbImage::new(1, 1).write_to(&mut png, image::ImageFormat::Png).expect("a png");
+            image::RgbImage::new(1, 1)
+                .write_to(&mut png, image::ImageFormat::Png)
+                .expect("a png");
             png.into_inner()
         }),
     ] {
         images::put(&input, "Bad & <b>", name, &bytes);
     }
-    let strange = ["grey.jpg", "cmyk.jpg", "progressive.jpg", "rotated.jpg", "UPPER.JPG", "palette.png", "alpha.png", "grey16.png"];
+    let strange = [
+        "grey.jpg",
+        "cmyk.jpg",
+        "progressive.jpg",
+        "rotated.jpg",
+        "UPPER.JPG",
+        "palette.png",
+        "alpha.png",
+        "grey16.png",
+    ];
     for name in strange {
         images::put(&input, "Strange", name, &fixture(name));
     }
@@ -60,14 +72,21 @@ fn bad_files_are_rows_and_strange_ones_are_accepted() {
         ]
     );
     let run = json(out.join("run.json"));
-    let counts = ["listed", "accepted", "rejected", "skipped"].map(|n| run["images"][n].as_u64().expect("a count"));
+    let counts = ["listed", "accepted", "rejected", "skipped"]
+        .map(|n| run["images"][n].as_u64().expect("a count"));
     assert_eq!(counts, [8 + 5 + 9 + 1, 8 + 9, 5, 1]);
     assert_eq!(run["dataset"]["n_rotated"], 1);
     assert_eq!(run["status"]["state"], "complete");
     let html = fs::read_to_string(out.join("index.html")).expect("the report");
     assert!(!html.contains("<img src=x"), "a hostile name is markup");
-    assert!(html.contains("\u{202e}Ünï") || html.contains("Ünï"), "the name is shown");
-    assert!(html.contains("bomb.png") && html.contains("too_large"), "rejected files are shown");
+    assert!(
+        html.contains("\u{202e}Ünï") || html.contains("Ünï"),
+        "the name is shown"
+    );
+    assert!(
+        html.contains("bomb.png") && html.contains("too_large"),
+        "rejected files are shown"
+    );
 }
 
 #[test]
@@ -89,11 +108,20 @@ fn folders_without_images_end_with_3_or_6() {
     images::put(&useless, "Words", "a.txt", b"words and nothing else");
     let said = Report::on(&useless, &out, &cache).expect(3);
     assert!(said.stdout.contains("partial"), "{}", said.stdout);
-    assert_eq!(rejected(&out), [("Words/a.txt".to_owned(), "unknown_format".to_owned())]);
+    assert_eq!(
+        rejected(&out),
+        [("Words/a.txt".to_owned(), "unknown_format".to_owned())]
+    );
     assert!(out.join("index.html").exists(), "the report says why");
 
-    let said = Report::on(&useless, &out, &cache).args(["--classes", "Apple"]).expect(2);
-    assert!(said.stderr.contains("Apple") && said.stderr.contains("Words"), "{}", said.stderr);
+    let said = Report::on(&useless, &out, &cache)
+        .args(["--classes", "Apple"])
+        .expect(2);
+    assert!(
+        said.stderr.contains("Apple") && said.stderr.contains("Words"),
+        "{}",
+        said.stderr
+    );
 }
 
 #[test]
@@ -106,7 +134,11 @@ fn small_sets_are_reduced_and_it_is_said() {
     assert_eq!(run["pca"]["n_components"], 5);
     assert!(run["tsne"]["perplexity"].as_f64().expect("a number") <= 5.0 / 3.0);
     let warnings = run["warnings"].to_string();
-    for said in ["64 components were asked for", "perplexity 30 was asked for", "one class only"] {
+    for said in [
+        "64 components were asked for",
+        "perplexity 30 was asked for",
+        "one class only",
+    ] {
         assert!(warnings.contains(said), "{said}: {warnings}");
     }
 }
@@ -117,7 +149,10 @@ fn images_without_variance_or_too_few_end_with_5_and_a_report() {
     let cache = folder.path().join("cache");
     let bytes = fixture("UPPER.JPG");
     let run = |name: &str, n_images: usize, stage: &str| {
-        let (input, out) = (folder.path().join(name), folder.path().join(format!("{name}-out")));
+        let (input, out) = (
+            folder.path().join(name),
+            folder.path().join(format!("{name}-out")),
+        );
         for i in 0..n_images {
             images::put(&input, "Same", &format!("{i}.jpg"), &bytes);
         }
@@ -127,7 +162,10 @@ fn images_without_variance_or_too_few_end_with_5_and_a_report() {
         assert_eq!(run["status"]["stage"], stage, "{}", run["status"]);
         let html = fs::read_to_string(out.join("index.html")).expect("a report");
         let reason = run["status"]["reason"].as_str().expect("a reason");
-        assert!(html.contains(&reason[..20]), "the report does not say: {reason}");
+        assert!(
+            html.contains(&reason[..20]),
+            "the report does not say: {reason}"
+        );
         run
     };
     let twins = run("identical", 6, "pca");
@@ -145,30 +183,53 @@ fn images_without_variance_or_too_few_end_with_5_and_a_report() {
 #[test]
 fn a_missing_or_foreign_library_or_model_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
-    let (input, out, cache) = (folder.path().join("in"), folder.path().join("out"), folder.path().join("cache"));
+    let (input, out, cache) = (
+        folder.path().join("in"),
+        folder.path().join("out"),
+        folder.path().join("cache"),
+    );
     images::sample(&input, 1, 2);
     let fails = |report: Report, words: &[&str]| {
         let said = report.expect(1);
-        assert!(words.iter().all(|word| said.stderr.contains(word)), "{words:?}: {}", said.stderr);
+        assert!(
+            words.iter().all(|word| said.stderr.contains(word)),
+            "{words:?}: {}",
+            said.stderr
+        );
         assert!(!out.join("run.json").exists() && !out.join("index.html").exists());
     };
     let run = || Report::on(&input, &out, &cache);
-    fails(run().env("FRUITS_RUNTIME", "/nowhere"), &["/nowhere", "make setup"]);
+    fails(
+        run().env("FRUITS_RUNTIME", "/nowhere"),
+        &["/nowhere", "make setup"],
+    );
 
     let real = fruits::features::RuntimeFolder::find();
     let fake = folder.path().join("fake");
     fs::create_dir_all(fake.join("lib")).expect("a folder");
     fs::copy(real.model(), fake.join("vgg16-notop.onnx")).expect("a model");
     fs::write(fake.join("lib/libonnxruntime.so"), "no library").expect("a file");
-    fails(run().env("FRUITS_RUNTIME", &fake), &["libonnxruntime.so", "make setup"]);
+    fails(
+        run().env("FRUITS_RUNTIME", &fake),
+        &["libonnxruntime.so", "make setup"],
+    );
 
     let other = folder.path().join("other");
     fs::create_dir_all(&other).expect("a folder");
     std::os::unix::fs::symlink(real.path().join("lib"), other.join("lib")).expect("a link");
     fs::write(other.join("vgg16-notop.onnx"), "no model").expect("a file");
-    fails(run().env("FRUITS_RUNTIME", &other), &["vgg16-notop.onnx", "SHA-256", "--model"]);
-    fails(run().arg("--model").arg(other.join("vgg16-notop.onnx")), &["ONNX Runtime refuses"]);
-    fails(run().args(["--model", "/nowhere.onnx"]), &["/nowhere.onnx", "--model"]);
+    fails(
+        run().env("FRUITS_RUNTIME", &other),
+        &["vgg16-notop.onnx", "SHA-256", "--model"],
+    );
+    fails(
+        run().arg("--model").arg(other.join("vgg16-notop.onnx")),
+        &["ONNX Runtime refuses"],
+    );
+    fails(
+        run().args(["--model", "/nowhere.onnx"]),
+        &["/nowhere.onnx", "--model"],
+    );
 }
 
 #[test]
@@ -177,7 +238,10 @@ fn a_full_disk_leaves_no_half_written_file() {
     let (input, out) = (folder.path().join("in"), folder.path().join("out"));
     images::sample(&input, 2, 5);
     fs::create_dir(&out).expect("a folder");
-    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=96k", "tmpfs"]).arg(&out).output();
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=96k", "tmpfs"])
+        .arg(&out)
+        .output();
     if !mounted.is_ok_and(|m| m.status.success()) {
         eprintln!("skipped: a small file system cannot be mounted here (that takes root)");
         return;
@@ -188,7 +252,11 @@ fn a_full_disk_leaves_no_half_written_file() {
         assert!(!out.join("run.json").exists() && !out.join("index.html").exists());
         for entry in fs::read_dir(&out).expect("readable") {
             let name = entry.expect("readable").file_name();
-            assert!(!name.to_string_lossy().starts_with('.'), "{} was left behind", name.to_string_lossy());
+            assert!(
+                !name.to_string_lossy().starts_with('.'),
+                "{} was left behind",
+                name.to_string_lossy()
+            );
         }
     });
     Command::new("umount").arg(&out).status().expect("umount");
@@ -204,5 +272,8 @@ fn an_output_that_cannot_be_written_is_noticed_before_the_work() {
     fs::write(&file, "in the way").expect("a file");
     let said = Report::on(&input, &file.join("out"), &folder.path().join("cache")).expect(6);
     assert!(said.stderr.contains("a-file"), "{}", said.stderr);
-    assert!(!folder.path().join("cache").exists(), "nothing was computed");
+    assert!(
+        !folder.path().join("cache").exists(),
+        "nothing was computed"
+    );
 }

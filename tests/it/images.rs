@@ -8,8 +8,10 @@ use crate::run::project;
 /// The files of a class of `data-sample/`, sorted.
 pub fn of_class(class: &str) -> Vec<PathBuf> {
     let folder = project().join("data-sample").join(class);
-    let mut files: Vec<_> =
-        fs::read_dir(&folder).expect("the class exists").map(|e| e.expect("readable").path()).collect();
+    let mut files: Vec<_> = fs::read_dir(&folder)
+        .expect("the class exists")
+        .map(|e| e.expect("readable").path())
+        .collect();
     files.sort();
     files
 }
@@ -17,8 +19,12 @@ pub fn of_class(class: &str) -> Vec<PathBuf> {
 /// The classes of `data-sample/`, sorted.
 pub fn classes() -> Vec<String> {
     let entries = fs::read_dir(project().join("data-sample")).expect("the sample is there");
-    let folders = entries.map(|e| e.expect("readable")).filter(|e| e.path().is_dir());
-    let mut names: Vec<_> = folders.map(|e| e.file_name().to_string_lossy().into_owned()).collect();
+    let folders = entries
+        .map(|e| e.expect("readable"))
+        .filter(|e| e.path().is_dir());
+    let mut names: Vec<_> = folders
+        .map(|e| e.file_name().to_string_lossy().into_owned())
+        .collect();
     names.sort();
     names
 }
@@ -30,7 +36,12 @@ pub fn sample(root: &Path, n_classes: usize, per_class: usize) {
         let step = files.len() / per_class;
         assert!(step > 0, "{class} has only {} images", files.len());
         for file in files.into_iter().step_by(step).take(per_class) {
-            put(root, &class, &file.file_name().expect("a name").to_string_lossy(), &fs::read(&file).expect("bytes"));
+            put(
+                root,
+                &class,
+                &file.file_name().expect("a name").to_string_lossy(),
+                &fs::read(&file).expect("bytes"),
+            );
         }
     }
 }

@@ -10,14 +10,22 @@ use crate::run::{Report, assert_same_results, json, project, said};
 
 /// Receipts below a cache.
 fn receipts(cache: &Path) -> Vec<PathBuf> {
-    let entries = walkdir::WalkDir::new(cache).into_iter().filter_map(Result::ok);
-    entries.map(|e| e.into_path()).filter(|p| p.extension().is_some_and(|e| e == "json")).collect()
+    let entries = walkdir::WalkDir::new(cache)
+        .into_iter()
+        .filter_map(Result::ok);
+    entries
+        .map(|e| e.into_path())
+        .filter(|p| p.extension().is_some_and(|e| e == "json"))
+        .collect()
 }
 
 fn wait_for(what: &str, is_there: impl Fn() -> bool) {
     let began = Instant::now();
     while !is_there() {
-        assert!(began.elapsed() < Duration::from_secs(120), "waited two minutes for {what}");
+        assert!(
+            began.elapsed() < Duration::from_secs(120),
+            "waited two minutes for {what}"
+        );
         std::thread::sleep(Duration::from_millis(10));
     }
 }
@@ -25,7 +33,11 @@ fn wait_for(what: &str, is_there: impl Fn() -> bool) {
 fn stage(out: &Path, name: &str) -> serde_json::Value {
     let timings = json(out.join("timings.json"));
     let stages = timings["stages"].as_array().expect("stages");
-    stages.iter().find(|s| s["name"] == name).expect(name).clone()
+    stages
+        .iter()
+        .find(|s| s["name"] == name)
+        .expect(name)
+        .clone()
 }
 
 #[test]
@@ -33,7 +45,10 @@ fn a_killed_run_continues_and_ends_with_the_same_bytes() {
     let folder = tempfile::tempdir().expect("a folder");
     let sample = project().join("data-sample");
     let cache = folder.path().join("cache");
-    let run = |out: &str, cache: &Path| Report::on(&sample, &folder.path().join(out), cache);
+    // A shard of 128 images and one of 8.
+    let run = |out: &str, cache: &Path| {
+        Report::on(&sample, &folder.path().join(out), cache).args(["--limit", "136"])
+    };
 
     let mut child = run("killed", &cache).start();
     wait_for("the first receipt", || !receipts(&cache).is_empty());
@@ -41,16 +56,28 @@ fn a_killed_run_continues_and_ends_with_the_same_bytes() {
     child.wait().expect("it ends");
     assert!(!folder.path().join("killed/run.json").exists());
     let committed = receipts(&cache);
-    let written = fs::metadata(&committed[0]).and_then(|m| m.modified()).expect("a time");
+    let written = fs::metadata(&committed[0])
+        .and_then(|m| m.modified())
+        .expect("a time");
 
     run("continued", &cache).expect(0);
-    assert_eq!(stage(&folder.path().join("continued"), "features")["cache_hits"], 128);
-    let again = fs::metadata(&committed[0]).and_then(|m| m.modified()).expect("a time");
+    assert_eq!(
+        stage(&folder.path().join("continued"), "features")["cache_hits"],
+        128
+    );
+    let again = fs::metadata(&committed[0])
+        .and_then(|m| m.modified())
+        .expect("a time");
     assert_eq!(written, again, "a committed shard was computed again");
 
     // Undisturbed, elsewhere, with another number of threads.
-    run("undisturbed", &folder.path().join("other-cache")).args(["--threads", "1"]).expect(0);
-    assert_same_results(&folder.path().join("continued"), &folder.path().join("undisturbed"));
+    run("undisturbed", &folder.path().join("other-cache"))
+        .args(["--threads", "1"])
+        .expect(0);
+    assert_same_results(
+        &folder.path().join("continued"),
+        &folder.path().join("undisturbed"),
+    );
 
     // A damaged shard is noticed, and the next run mends it.
     let data = committed[0].with_extension("parquet");
@@ -59,9 +86,16 @@ fn a_killed_run_continues_and_ends_with_the_same_bytes() {
     bytes[middle] ^= 0xFF;
     fs::write(&data, bytes).expect("a shard");
     let said = run("damaged", &cache).expect(6);
-    assert!(said.stderr.contains("damaged") && said.stderr.contains("again"), "{}", said.stderr);
+    assert!(
+        said.stderr.contains("damaged") && said.stderr.contains("again"),
+        "{}",
+        said.stderr
+    );
     run("mended", &cache).expect(0);
-    assert_same_results(&folder.path().join("continued"), &folder.path().join("mended"));
+    assert_same_results(
+        &folder.path().join("continued"),
+        &folder.path().join("mended"),
+    );
 }
 
 #[test]
@@ -73,7 +107,10 @@ fn ctrl_c_ends_cleanly_with_130_and_termination_with_143() {
         let child = Report::on(&project().join("data-sample"), &out, &cache).start();
         wait_for("the cache", || cache.exists());
         std::thread::sleep(Duration::from_millis(1500));
-        let sent = Command::new("kill").arg(signal).arg(child.id().to_string()).status();
+        let sent = Command::new("kill")
+            .arg(signal)
+            .arg(child.id().to_string())
+            .status();
         assert!(sent.expect("kill").success());
         let said = said(child);
         assert_eq!(said.code, Some(code), "{}", said.stderr);
@@ -88,7 +125,9 @@ fn two_runs_at_once_on_one_cache_agree() {
     let (input, cache) = (folder.path().join("in"), folder.path().join("cache"));
     images::sample(&input, 3, 8);
     let outs = ["a", "b"].map(|name| folder.path().join(name));
-    let children = outs.clone().map(|out| Report::on(&input, &out, &cache).start());
+    let children = outs
+        .clone()
+        .map(|out| Report::on(&input, &out, &cache).start());
     for child in children {
         let said = said(child);
         assert_eq!(said.code, Some(0), "{}", said.stderr);

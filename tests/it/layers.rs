@@ -35,15 +35,26 @@ fn imports_point_to_the_left() {
         let own = module(entry.path().strip_prefix(&src).expect("below src"));
         let own_rank = rank(&own).unwrap_or_else(|| panic!("module `{own}` has no place in ORDER"));
         for line in std::fs::read_to_string(entry.path()).expect("text").lines() {
-            let Some(rest) = line.trim_start().strip_prefix("use crate::") else { continue };
+            let Some(rest) = line.trim_start().strip_prefix("use crate::") else {
+                continue;
+            };
             let used = rest.split([':', ';', '{', ' ']).next().unwrap_or_default();
             // The binary's own modules, and names that lib.rs re-exports, are no arrows between library modules.
-            let Some(used_rank) = rank(used) else { continue };
-            assert!(used == own || used_rank < own_rank, "{}: `{own}` must not use `{used}`", entry.path().display());
+            let Some(used_rank) = rank(used) else {
+                continue;
+            };
+            assert!(
+                used == own || used_rank < own_rank,
+                "{}: `{own}` must not use `{used}`",
+                entry.path().display()
+            );
             seen += 1;
         }
     }
-    assert!(seen > 40, "only {seen} imports were found: has the layout changed?");
+    assert!(
+        seen > 40,
+        "only {seen} imports were found: has the layout changed?"
+    );
 }
 
 fn module(path: &Path) -> String {

@@ -25,16 +25,22 @@ impl Report {
                 command.env_remove(name);
             }
         }
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         Self { command }
     }
 
     /// A run on `input` into `out` with the cache in `cache`, in 32-bit floats.
     pub fn on(input: &Path, out: &Path, cache: &Path) -> Self {
         Self::new()
-            .arg("--input").arg(input)
-            .arg("--out").arg(out)
-            .arg("--cache").arg(cache)
+            .arg("--input")
+            .arg(input)
+            .arg("--out")
+            .arg(out)
+            .arg("--cache")
+            .arg(cache)
             .args(["--precision", "f32"])
     }
 
@@ -64,7 +70,13 @@ impl Report {
     /// Finishes and insists on the exit code.
     pub fn expect(self, code: i32) -> Said {
         let said = self.finish();
-        assert_eq!(said.code, Some(code), "stdout: {}\nstderr: {}", said.stdout, said.stderr);
+        assert_eq!(
+            said.code,
+            Some(code),
+            "stdout: {}\nstderr: {}",
+            said.stdout,
+            said.stderr
+        );
         assert!(!said.stderr.contains("panicked"), "{}", said.stderr);
         said
     }
@@ -88,18 +100,33 @@ pub fn json(path: impl AsRef<Path>) -> Value {
 /// The report without its section of timings, which may differ between equal runs.
 pub fn html_without_timing(out: &Path) -> String {
     let html = std::fs::read_to_string(out.join("index.html")).expect("the report is there");
-    let start = html.find("<section id=\"timing\"").expect("the section is there");
+    let start = html
+        .find("<section id=\"timing\"")
+        .expect("the section is there");
     let end = start + html[start..].find("</section>").expect("the section ends");
     format!("{}{}", &html[..start], &html[end..])
 }
 
 /// Asserts that two runs left the same bytes wherever they must.
 pub fn assert_same_results(a: &Path, b: &Path) {
-    for name in ["run.json", "embeddings.parquet", "pca.parquet", "rejected.csv"] {
+    for name in [
+        "run.json",
+        "embeddings.parquet",
+        "pca.parquet",
+        "rejected.csv",
+    ] {
         let read = |folder: &Path| std::fs::read(folder.join(name)).expect(name);
-        assert!(read(a) == read(b), "{name} differs between {} and {}", a.display(), b.display());
+        assert!(
+            read(a) == read(b),
+            "{name} differs between {} and {}",
+            a.display(),
+            b.display()
+        );
     }
-    assert!(html_without_timing(a) == html_without_timing(b), "the reports differ");
+    assert!(
+        html_without_timing(a) == html_without_timing(b),
+        "the reports differ"
+    );
 }
 
 /// The checkout.

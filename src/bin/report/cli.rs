@@ -15,7 +15,12 @@ use fruits::{Error, Result};
 /// The images of each class lie in a folder of the class's name. The report goes to --out: index.html, and the data
 /// behind it. A run that was stopped continues where it was when the same command is given again.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "report", version, max_term_width = 100, args_conflicts_with_subcommands = true)]
+#[command(
+    name = "report",
+    version,
+    max_term_width = 100,
+    args_conflicts_with_subcommands = true
+)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Option<Task>,
@@ -34,32 +39,71 @@ pub enum Task {
 #[derive(Debug, Clone, Args)]
 pub struct Options {
     /// Folder of images, one folder a class
-    #[arg(long, value_name = "DIR", env = "FRUITS_INPUT", help_heading = "Input and output")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "FRUITS_INPUT",
+        help_heading = "Input and output"
+    )]
     pub input: Option<PathBuf>,
     /// Folder for the report and its data
-    #[arg(long, value_name = "DIR", env = "FRUITS_OUT", default_value = "reports/latest", help_heading = "Input and output")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "FRUITS_OUT",
+        default_value = "reports/latest",
+        help_heading = "Input and output"
+    )]
     pub out: PathBuf,
     /// Take the N classes with the most files
     #[arg(long, value_name = "N", env = "FRUITS_TOP_CLASSES", help_heading = "Input and output", value_parser = positive)]
     pub top_classes: Option<usize>,
     /// Take only these classes, separated by commas
-    #[arg(long, value_name = "A,B", env = "FRUITS_CLASSES", value_delimiter = ',', help_heading = "Input and output")]
+    #[arg(
+        long,
+        value_name = "A,B",
+        env = "FRUITS_CLASSES",
+        value_delimiter = ',',
+        help_heading = "Input and output"
+    )]
     pub classes: Option<Vec<String>>,
     /// Take at most N images, spread evenly over the sorted list
     #[arg(long, value_name = "N", env = "FRUITS_LIMIT", help_heading = "Input and output", value_parser = positive)]
     pub limit: Option<usize>,
 
     /// How images are resized to 224 x 224: bicubic or nearest
-    #[arg(long, value_name = "NAME", env = "FRUITS_FILTER", default_value = "bicubic", help_heading = "Descriptors")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "FRUITS_FILTER",
+        default_value = "bicubic",
+        help_heading = "Descriptors"
+    )]
     pub filter: Filter,
     /// Arithmetic of the network: auto, f32 or bf16 (auto takes bf16 where the processor has AMX for it)
-    #[arg(long, value_name = "NAME", env = "FRUITS_PRECISION", default_value = "auto", help_heading = "Descriptors")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "FRUITS_PRECISION",
+        default_value = "auto",
+        help_heading = "Descriptors"
+    )]
     pub precision: Precision,
     /// An ONNX model of your own instead of VGG16
-    #[arg(long, value_name = "FILE", env = "FRUITS_MODEL", help_heading = "Descriptors")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "FRUITS_MODEL",
+        help_heading = "Descriptors"
+    )]
     pub model: Option<PathBuf>,
     /// Folder that keeps computed descriptors [default: fruits in the user's cache folder]
-    #[arg(long, value_name = "DIR", env = "FRUITS_CACHE", help_heading = "Descriptors")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "FRUITS_CACHE",
+        help_heading = "Descriptors"
+    )]
     pub cache: Option<PathBuf>,
     /// Keep no descriptors
     #[arg(long, env = "FRUITS_NO_CACHE", help_heading = "Descriptors", value_parser = clap::builder::BoolishValueParser::new())]
@@ -72,7 +116,13 @@ pub struct Options {
     #[arg(long, value_name = "R", env = "FRUITS_VARIANCE", help_heading = "PCA and t-SNE", value_parser = share)]
     pub variance: Option<f64>,
     /// krylov (streaming, against the total variance) or linfa
-    #[arg(long, value_name = "NAME", env = "FRUITS_PCA_SOLVER", default_value = "krylov", help_heading = "PCA and t-SNE")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "FRUITS_PCA_SOLVER",
+        default_value = "krylov",
+        help_heading = "PCA and t-SNE"
+    )]
     pub pca_solver: Solver,
     /// Effective number of neighbours of a point; reduced to (n - 1) / 3 on small sets
     #[arg(long, value_name = "P", env = "FRUITS_PERPLEXITY", default_value = "30", help_heading = "PCA and t-SNE", value_parser = perplexity)]
@@ -81,14 +131,25 @@ pub struct Options {
     #[arg(long, value_name = "N", env = "FRUITS_ITERATIONS", default_value = "1000", help_heading = "PCA and t-SNE", value_parser = positive)]
     pub iterations: usize,
     /// Seed of everything that is drawn at random
-    #[arg(long, value_name = "N", env = "FRUITS_SEED", default_value = "42", help_heading = "PCA and t-SNE")]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "FRUITS_SEED",
+        default_value = "42",
+        help_heading = "PCA and t-SNE"
+    )]
     pub seed: u64,
 
     /// Worker threads; no number depends on it [default: all cores]
     #[arg(long, value_name = "N", env = "FRUITS_THREADS", help_heading = "Running", value_parser = positive)]
     pub threads: Option<usize>,
     /// TOML file of these options, named as here without dashes in front
-    #[arg(long, value_name = "FILE.toml", env = "FRUITS_CONFIG", help_heading = "Running")]
+    #[arg(
+        long,
+        value_name = "FILE.toml",
+        env = "FRUITS_CONFIG",
+        help_heading = "Running"
+    )]
     pub config: Option<PathBuf>,
     /// Print the options in force as such a file, with where each came from, and stop
     #[arg(long, help_heading = "Running")]
@@ -128,25 +189,44 @@ pub fn parse(arguments: Vec<std::ffi::OsString>) -> Result<Said> {
 /// The command with the file's values as its defaults: variables and flags then win over them without more ado.
 fn with_file(path: &std::path::Path) -> Result<(Command, Vec<String>)> {
     let text = std::fs::read_to_string(path).map_err(Error::storage("read", path))?;
-    let invalid = |what: String| Error::Invalid(format!("configuration `{}`: {what}", path.display()));
+    let invalid =
+        |what: String| Error::Invalid(format!("configuration `{}`: {what}", path.display()));
     let table: toml::Table = toml::from_str(&text).map_err(|e| invalid(e.to_string()))?;
     let mut command = Cli::command();
     let mut names = Vec::new();
     for (name, value) in table {
-        let known = |arg: &Arg| arg.get_long() == Some(&name) && !matches!(name.as_str(), "config" | "print-config" | "help" | "version");
+        let known = |arg: &Arg| {
+            arg.get_long() == Some(&name)
+                && !matches!(
+                    name.as_str(),
+                    "config" | "print-config" | "help" | "version"
+                )
+        };
         let Some(arg) = command.get_arguments().find(|arg| known(arg)) else {
             let all: Vec<_> = option_names(&command).collect();
-            return Err(invalid(format!("no option `{name}`; there are: {}", all.join(", "))));
+            return Err(invalid(format!(
+                "no option `{name}`; there are: {}",
+                all.join(", ")
+            )));
         };
         let text = match &value {
             toml::Value::String(text) => text.clone(),
             toml::Value::Array(parts) => {
                 let parts = parts.iter().map(|p| p.as_str().map(str::to_owned));
                 let parts: Option<Vec<_>> = parts.collect();
-                parts.ok_or_else(|| invalid(format!("`{name}` takes a list of strings")))?.join(",")
+                parts
+                    .ok_or_else(|| invalid(format!("`{name}` takes a list of strings")))?
+                    .join(",")
             }
-            toml::Value::Integer(_) | toml::Value::Float(_) | toml::Value::Boolean(_) => value.to_string(),
-            _ => return Err(invalid(format!("`{name}` takes one value, not a {}", value.type_str()))),
+            toml::Value::Integer(_) | toml::Value::Float(_) | toml::Value::Boolean(_) => {
+                value.to_string()
+            }
+            _ => {
+                return Err(invalid(format!(
+                    "`{name}` takes one value, not a {}",
+                    value.type_str()
+                )));
+            }
         };
         check_value(arg, &text).map_err(|e| invalid(format!("`{name}`: {e}")))?;
         let id = arg.get_id().clone();
@@ -158,7 +238,9 @@ fn with_file(path: &std::path::Path) -> Result<(Command, Vec<String>)> {
 
 /// Tries one value on the parser of its option, so that a wrong one is reported with the file it stands in.
 fn check_value(arg: &Arg, text: &str) -> Result<(), String> {
-    let alone = Command::new("file").no_binary_name(true).arg(arg.clone().env(None).required(false));
+    let alone = Command::new("file")
+        .no_binary_name(true)
+        .arg(arg.clone().env(None).required(false));
     let flag = !arg.get_action().takes_values();
     if flag {
         return match text {
@@ -193,15 +275,28 @@ fn parameters(matches: &ArgMatches, from_file: &[String]) -> Vec<Parameter> {
             let values: Vec<_> = values.map(|v| v.to_string_lossy().into_owned()).collect();
             values.join(",")
         });
-        let flag = matches.try_get_one::<bool>(&id).ok().flatten().map(ToString::to_string);
-        Parameter { name: name.to_owned(), value: flag.or(raw).unwrap_or_default(), origin }
+        let flag = matches
+            .try_get_one::<bool>(&id)
+            .ok()
+            .flatten()
+            .map(ToString::to_string);
+        Parameter {
+            name: name.to_owned(),
+            value: flag.or(raw).unwrap_or_default(),
+            origin,
+        }
     };
     option_names(&command).map(parameter).collect()
 }
 
 /// `--variance` replaces `--components`, unless the number comes from a stronger origin.
 fn one_rule_for_components(cli: &mut Cli, parameters: &[Parameter]) {
-    let origin = |name: &str| parameters.iter().find(|p| p.name == name).map(|p| p.origin as u8);
+    let origin = |name: &str| {
+        parameters
+            .iter()
+            .find(|p| p.name == name)
+            .map(|p| p.origin as u8)
+    };
     if origin("components") > origin("variance") {
         cli.options.variance = None;
     }
@@ -215,10 +310,18 @@ pub fn to_toml(parameters: &[Parameter]) -> String {
             return format!("# {} is not set\n", p.name);
         }
         let plain = p.value.parse::<f64>().is_ok() || p.value == "true" || p.value == "false";
-        let value = if plain { p.value.clone() } else { toml::Value::String(p.value.clone()).to_string() };
+        let value = if plain {
+            p.value.clone()
+        } else {
+            toml::Value::String(p.value.clone()).to_string()
+        };
         format!("{} = {value} # {origin}\n", p.name)
     };
-    parameters.iter().filter(|p| p.name != "config").map(line).collect()
+    parameters
+        .iter()
+        .filter(|p| p.name != "config")
+        .map(line)
+        .collect()
 }
 
 fn positive(text: &str) -> Result<usize, String> {

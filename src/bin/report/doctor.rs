@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use fruits::atomic;
-use fruits::features::{Arithmetic, Cpu, Model, Precision, RuntimeFolder, Vgg16, onnxruntime_version};
+use fruits::features::{
+    Arithmetic, Cpu, Model, Precision, RuntimeFolder, Vgg16, onnxruntime_version,
+};
 
 use crate::{chain, code};
 
@@ -31,8 +33,22 @@ pub fn examine(cache: &Path) -> u8 {
     let findings = [
         ("library", library),
         ("model", model(&runtime)),
-        ("f32", if loads { provider(&runtime, Precision::F32, &cpu) } else { without_library() }),
-        ("bf16", if loads { provider(&runtime, Precision::Bf16, &cpu) } else { without_library() }),
+        (
+            "f32",
+            if loads {
+                provider(&runtime, Precision::F32, &cpu)
+            } else {
+                without_library()
+            },
+        ),
+        (
+            "bf16",
+            if loads {
+                provider(&runtime, Precision::Bf16, &cpu)
+            } else {
+                without_library()
+            },
+        ),
         ("processor", processor(&cpu)),
         ("memory", memory()),
         ("cache", disk(cache)),
@@ -49,13 +65,28 @@ pub fn examine(cache: &Path) -> u8 {
         };
         println!("{mark} {name:<10} {text}");
     }
-    println!("{}", if is_ready { "ready" } else { "not ready: mend what is marked BAD" });
-    if is_ready { code::COMPLETE } else { code::INTERNAL }
+    println!(
+        "{}",
+        if is_ready {
+            "ready"
+        } else {
+            "not ready: mend what is marked BAD"
+        }
+    );
+    if is_ready {
+        code::COMPLETE
+    } else {
+        code::INTERNAL
+    }
 }
 
 fn library(runtime: &RuntimeFolder) -> Finding {
     match runtime.environment() {
-        Ok(_) => Good(format!("ONNX Runtime {} at {}", onnxruntime_version(), runtime.library().display())),
+        Ok(_) => Good(format!(
+            "ONNX Runtime {} at {}",
+            onnxruntime_version(),
+            runtime.library().display()
+        )),
         Err(e) => Bad(chain(&e)),
     }
 }
@@ -78,7 +109,11 @@ fn provider(runtime: &RuntimeFolder, precision: Precision, cpu: &Cpu) -> Finding
         let model = Model::read(None, runtime)?;
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let network = Vgg16::new(runtime, &model, arithmetic, threads)?;
-        Ok(format!("{} computes {} features", arithmetic.provider(), network.n_features()))
+        Ok(format!(
+            "{} computes {} features",
+            arithmetic.provider(),
+            network.n_features()
+        ))
     };
     match attempt() {
         Ok(text) => Good(text),
@@ -91,14 +126,20 @@ fn processor(cpu: &Cpu) -> Finding {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let about = format!("{cores} cores, {}, {}", cpu.name, cpu.features().join(" "));
     match Precision::Auto.resolve(cpu) {
-        Ok((Arithmetic::Bf16, _)) => Good(format!("{about}: auto computes bf16, about 7 times as fast as f32")),
-        _ => Weak(format!("{about}: no AMX-BF16, so auto computes f32; a processor with AMX is about 7 times as fast")),
+        Ok((Arithmetic::Bf16, _)) => Good(format!(
+            "{about}: auto computes bf16, about 7 times as fast as f32"
+        )),
+        _ => Weak(format!(
+            "{about}: no AMX-BF16, so auto computes f32; a processor with AMX is about 7 times as fast"
+        )),
     }
 }
 
 fn memory() -> Finding {
     let info = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let line = info.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let line = info
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"));
     let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
     match kib.map(|kib| kib * 1024) {
         None => Weak("the system does not tell".to_owned()),
@@ -121,7 +162,9 @@ fn disk(cache: &Path) -> Finding {
             let free = stat.f_bavail * stat.f_frsize;
             let about = format!("{} free in {}", gigabytes(free), cache.display());
             if free < NEEDED_DISK_BYTES {
-                Weak(format!("{about}; descriptors take 100 kB an image at most: name another folder with --cache"))
+                Weak(format!(
+                    "{about}; descriptors take 100 kB an image at most: name another folder with --cache"
+                ))
             } else {
                 Good(about)
             }

@@ -72,7 +72,9 @@ fn params(options: &Options) -> Result<Params> {
         let message = "no input: name a folder of images with --input DIR (one folder a class)";
         return Err(Error::Invalid(message.to_owned()));
     };
-    let keep = options.variance.map_or(Keep::Components(options.components), Keep::Variance);
+    let keep = options
+        .variance
+        .map_or(Keep::Components(options.components), Keep::Variance);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     Ok(Params {
         input,
@@ -85,7 +87,12 @@ fn params(options: &Options) -> Result<Params> {
         precision: options.precision,
         model: options.model.clone(),
         cache: (!options.no_cache).then(|| cache_folder(options)),
-        pca: PcaParams { keep, solver: options.pca_solver, seed: options.seed, ..PcaParams::default() },
+        pca: PcaParams {
+            keep,
+            solver: options.pca_solver,
+            seed: options.seed,
+            ..PcaParams::default()
+        },
         tsne: TsneParams {
             perplexity: options.perplexity,
             n_iter: options.iterations,
@@ -98,15 +105,23 @@ fn params(options: &Options) -> Result<Params> {
 
 /// `--cache`, else `fruits` in the user's cache folder, else in the folder for temporary files.
 fn cache_folder(options: &Options) -> PathBuf {
-    let set = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let set = |name| {
+        std::env::var_os(name)
+            .filter(|v| !v.is_empty())
+            .map(PathBuf::from)
+    };
     let user = || set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
-    options.cache.clone().unwrap_or_else(|| user().unwrap_or_else(std::env::temp_dir).join("fruits"))
+    options
+        .cache
+        .clone()
+        .unwrap_or_else(|| user().unwrap_or_else(std::env::temp_dir).join("fruits"))
 }
 
 /// Tells the record who set what. Options that change no number go to the timings, which may differ between runs.
 fn name_origins(outcome: &mut Outcome, said: &Said) {
     let run_only = |p: &Parameter| RUN_ONLY.contains(&p.name.as_str());
-    let (options, parameters): (Vec<_>, Vec<_>) = said.parameters.iter().cloned().partition(run_only);
+    let (options, parameters): (Vec<_>, Vec<_>) =
+        said.parameters.iter().cloned().partition(run_only);
     outcome.run.provenance.command = command(&parameters);
     outcome.run.parameters = parameters;
     outcome.timings.options = options;
@@ -114,7 +129,9 @@ fn name_origins(outcome: &mut Outcome, said: &Said) {
 
 /// The shortest command that gives the same numbers.
 fn command(parameters: &[Parameter]) -> String {
-    let set = parameters.iter().filter(|p| p.origin != Origin::Default && !p.value.is_empty());
+    let set = parameters
+        .iter()
+        .filter(|p| p.origin != Origin::Default && !p.value.is_empty());
     let words = set.map(|p| format!(" --{} {}", p.name, quoted(&p.value)));
     format!("report{}", words.collect::<String>())
 }
@@ -131,7 +148,10 @@ fn quoted(word: &str) -> String {
 /// Writes the data, then the report; returns where it is.
 fn write(outcome: &mut Outcome, out: &Path, progress: &mut Progress) -> Result<PathBuf> {
     let began = Instant::now();
-    progress.show(&Event::Started { stage: "report", n_total: 0 });
+    progress.show(&Event::Started {
+        stage: "report",
+        n_total: 0,
+    });
     outputs::write(outcome, out)?;
     let html = render(&ReportInput {
         run: &outcome.run,
@@ -144,10 +164,19 @@ fn write(outcome: &mut Outcome, out: &Path, progress: &mut Progress) -> Result<P
     atomic::write(&path, html.as_bytes())?;
     let wall_s = began.elapsed().as_secs_f64();
     let note = format!("{:.1} MB", html.len() as f64 / 1e6);
-    progress.show(&Event::Finished { stage: "report", wall_s, note });
+    progress.show(&Event::Finished {
+        stage: "report",
+        wall_s,
+        note,
+    });
     outcome.timings.total_s += wall_s;
     let items = outcome.run.images.accepted;
-    outcome.timings.stages.push(Stage { name: "report".to_owned(), wall_s, items, cache_hits: 0 });
+    outcome.timings.stages.push(Stage {
+        name: "report".to_owned(),
+        wall_s,
+        items,
+        cache_hits: 0,
+    });
     outputs::write_timings(&outcome.timings, out)?;
     Ok(path)
 }
@@ -159,7 +188,10 @@ fn verdict(outcome: &Outcome, report: &Path) -> String {
     match &outcome.run.status {
         Status::Complete => format!("complete: {counts}: {}", report.display()),
         Status::Partial { stage, reason } => {
-            format!("partial, without {stage}: {reason}: {counts}: {}", report.display())
+            format!(
+                "partial, without {stage}: {reason}: {counts}: {}",
+                report.display()
+            )
         }
     }
 }

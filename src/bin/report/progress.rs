@@ -16,7 +16,10 @@ pub enum Progress {
     /// A bar that is drawn over.
     Bar(Option<ProgressBar>),
     /// Lines of a log.
-    Lines { stage_since: Instant, last_line: Instant },
+    Lines {
+        stage_since: Instant,
+        last_line: Instant,
+    },
 }
 
 impl Progress {
@@ -26,7 +29,10 @@ impl Progress {
         } else if std::io::stderr().is_terminal() {
             Self::Bar(None)
         } else {
-            Self::Lines { stage_since: Instant::now(), last_line: Instant::now() }
+            Self::Lines {
+                stage_since: Instant::now(),
+                last_line: Instant::now(),
+            }
         }
     }
 
@@ -34,7 +40,10 @@ impl Progress {
         match self {
             Self::Quiet => {}
             Self::Bar(bar) => draw(bar, event),
-            Self::Lines { stage_since, last_line } => log(stage_since, last_line, event),
+            Self::Lines {
+                stage_since,
+                last_line,
+            } => log(stage_since, last_line, event),
         }
     }
 }
@@ -57,7 +66,11 @@ fn draw(bar: &mut Option<ProgressBar>, event: &Event) {
                 bar.set_position(*n_done);
             }
         }
-        Event::Finished { stage, wall_s, note } => {
+        Event::Finished {
+            stage,
+            wall_s,
+            note,
+        } => {
             if let Some(bar) = bar.take() {
                 bar.finish_and_clear();
             }
@@ -76,7 +89,11 @@ fn log(stage_since: &mut Instant, last_line: &mut Instant, event: &Event) {
             *stage_since = Instant::now();
             *last_line = Instant::now();
         }
-        Event::Advanced { stage, n_done, n_total } => {
+        Event::Advanced {
+            stage,
+            n_done,
+            n_total,
+        } => {
             if last_line.elapsed() >= LINE_EVERY {
                 *last_line = Instant::now();
                 let per_s = *n_done as f64 / stage_since.elapsed().as_secs_f64();
@@ -84,7 +101,11 @@ fn log(stage_since: &mut Instant, last_line: &mut Instant, event: &Event) {
                 eprintln!("{stage}: {n_done}/{n_total}, {per_s:.1}/s, {left_s:.0} s left");
             }
         }
-        Event::Finished { stage, wall_s, note } => eprintln!("{stage}: done in {wall_s:.1} s, {note}"),
+        Event::Finished {
+            stage,
+            wall_s,
+            note,
+        } => eprintln!("{stage}: done in {wall_s:.1} s, {note}"),
         Event::Noted(text) => eprintln!("note: {text}"),
     }
 }

@@ -1,0 +1,71 @@
+//! What pushes a point away, laid out for vectors.
+
+/// Width of the vectors the inner loop is written for: 8 float32 are two SSE or one AVX register.
+const LANES: usize = 8;
+
+/// What the other points do to one point.
+#[derive(Clone, Copy, Default, Debug, PartialEq)]
+pub(super) struct Repulsion {
+    /// Sum over j of q^2 (y_i - y_j), q = 1 / (1 + |y_i - y_j|^2): not yet divided by Z.
+    pub force: [f32; 2],
+    /// Sum over j of q: the point's share of Z.
+    pub z: f32,
+}
+
+/// Sources of a force: places and the number of points there.
+#[derive(Default)]
+pub(super) struct Sources {
+    x: Vec<f32>,
+    y: Vec<f32>,
+    mass: Vec<f32>,
+}
+
+impl Sources {
+    pub fn clear(&mut self) {
+        self.x.clear();
+        self.y.clear();
+        self.mass.clear();
+    }
+
+    pub fn push(&mut self, x: f32, y: f32, mass: f32) {
+        self.x.push(x);
+        self.y.push(y);
+        self.mass.push(mass);
+    }
+
+    /// Fills the last vector with places where nothing is.
+    pub fn pad(&mut self) {
+        let n = self.x.len().next_multiple_of(LANES);
+        self.x.resize(n, 0.0);
+        self.y.resize(n, 0.0);
+        self.mass.resize(n, 0.0);
+    }
+
+    /// The force on a point that is itself in the list, or part of a cell in it at its place.
+    pub fn act(&self, x: f32, y: f32) -> Repulsion {
+        let (mut fx, mut fy, mut z) = ([0.0f32; LANES], [0.0f32; LANES], [0.0f32; LANES]);
+        let (xs, _) = self.x.as_chunks::<LANES>();
+        let (ys, _) = self.y.as_chunks::<LANES>();
+        let (masses, _) = self.mass.as_chunks::<LANES>();
+        for ((xs, ys), masses) in xs.iter().zip(ys).zip(masses) {
+            for lane in 0..LANES {
+                let (dx, dy) = (x - xs[lane], y - ys[lane]);
+                let q = 1.0 / (1.0 + (dx * dx + dy * dy));
+                let weighted = masses[lane] * q;
+                z[lane] += weighted;
+                fx[lane] += weighted * q * dx;
+                fy[lane] += weighted * q * dy;
+            }
+        }
+        // The point itself: q = 1, no force.
+        Repulsion {
+            force: [sum(fx), sum(fy)],
+            z: sum(z) - 1.0,
+        }
+    }
+}
+
+/// The lanes, added pairwise.
+fn sum(v: [f32; LANES]) -> f32 {
+    ((v[0] + v[4]) + (v[1] + v[5])) + ((v[2] + v[6]) + (v[3] + v[7]))
+}
