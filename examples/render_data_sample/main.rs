@@ -5,6 +5,12 @@
 //! The same bytes on every run, whatever the number of threads: noise comes from integer hashes,
 //! and colours from additions, products, quotients and square roots only, never from libm.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program speaks on its streams"
+)]
+
 mod noise;
 mod solids;
 mod studio;

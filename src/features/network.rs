@@ -2,7 +2,7 @@
 
 use ort::ep::{self, ArbitrarilyConfigurableExecutionProvider};
 use ort::session::Session;
-use ort::session::builder::{BuilderResult, SessionBuilder};
+use ort::session::builder::SessionBuilder;
 use ort::value::{TensorRef, ValueType};
 
 use super::model::Model;
@@ -49,12 +49,14 @@ impl Vgg16 {
             );
             Error::runtime(message, e.to_string())
         };
-        let mut builder = Session::builder(environment).map_err(refused)?;
-        builder = match arithmetic {
-            Arithmetic::F32 => builder.with_intra_threads(threads),
+        let builder = Session::builder(environment).map_err(refused)?;
+        let mut builder = match arithmetic {
+            Arithmetic::F32 => builder
+                .with_intra_threads(threads)
+                .map_err(ort::Error::from),
             Arithmetic::Bf16 => openvino_bf16(builder, threads),
         }
-        .map_err(|e| refused(ort::Error::new(e.message())))?;
+        .map_err(refused)?;
         let session = builder.commit_from_memory(&model.bytes).map_err(refused)?;
         check_input(&session, model)?;
         let mut network = Self {
@@ -113,7 +115,7 @@ impl Vgg16 {
 }
 
 /// bf16 on the OpenVINO provider alone: a part it does not take is an error, not a silent fall-back.
-fn openvino_bf16(builder: SessionBuilder, threads: usize) -> BuilderResult {
+fn openvino_bf16(builder: SessionBuilder, threads: usize) -> ort::Result<SessionBuilder> {
     let config = serde_json::json!({
         "CPU": { "INFERENCE_PRECISION_HINT": "bf16", "INFERENCE_NUM_THREADS": threads.to_string() }
     });
@@ -122,9 +124,8 @@ fn openvino_bf16(builder: SessionBuilder, threads: usize) -> BuilderResult {
         .with_arbitrary_config("load_config", config.to_string())
         .build()
         .error_on_failure();
-    builder
-        .with_disable_cpu_fallback()?
-        .with_execution_providers([provider])
+    let builder = builder.with_disable_cpu_fallback()?;
+    Ok(builder.with_execution_providers([provider])?)
 }
 
 fn check_input(session: &Session, model: &Model) -> Result<()> {

@@ -3,6 +3,12 @@
 //! `run::Report` starts the real binary; `images` makes small folders of real images. Tests that need something a
 //! machine may lack (the reference data, Chromium, the right to mount) say `skipped:` with the reason.
 
+#![allow(
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a test that cannot go on stops, and says what it skips"
+)]
+
 mod browser;
 mod command_line;
 mod decode;

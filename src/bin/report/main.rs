@@ -1,5 +1,11 @@
 //! `report`: the steps of `fruits` without a notebook, and the HTML that shows what they gave.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program speaks on its streams"
+)]
+
 mod cli;
 mod doctor;
 mod progress;
