@@ -19,7 +19,15 @@ fn main() {
     let commit = output("git", &["rev-parse", "HEAD"]).map_or_else(
         || "unknown".to_owned(),
         |commit| {
-            let changes = output("git", &["status", "--porcelain", "--untracked-files=no"]);
+            let changes = output(
+                "git",
+                &[
+                    "--no-optional-locks",
+                    "status",
+                    "--porcelain",
+                    "--untracked-files=no",
+                ],
+            );
             let dirty = changes.is_none_or(|c| !c.is_empty());
             if dirty {
                 format!("{commit}-dirty")
@@ -38,6 +46,7 @@ fn main() {
         "faer",
         "image",
         "linfa-reduction",
+        "mozjpeg",
         "ort",
         "plotters",
         "polars",

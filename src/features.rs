@@ -14,8 +14,9 @@ use crate::matrix::{Matrix, binaries, strings};
 use crate::rejection::{Reason, Rejection};
 use crate::schema::{FEATURES, KEY, PIXELS, PIXELS_LEN, SIZE_BYTES};
 
-/// Grows when the code changes a feature value for the same file, model, filter and precision.
-pub const CODE_VERSION: u32 = 1;
+/// Grows when the code changes what a shard holds for the same file, model, filter and precision: decoding, resizing,
+/// thumbnails, features.
+pub const CODE_VERSION: u32 = 2;
 
 /// Descriptors, and the images the network gave no finite values for.
 #[derive(Debug, Clone)]

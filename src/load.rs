@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::matrix::strings;
-use crate::rejection::{Reason, Rejection, to_frame};
+use crate::rejection::{Reason, Rejection};
 use crate::schema::{CONTENT, KEY, LABEL, SHA256, SIZE_BYTES};
 use crate::source::local::{self, LocalFolder, Object};
 
@@ -52,11 +52,7 @@ pub fn load(folder: &LocalFolder, params: &LoadParams) -> Result<Loaded> {
     let n_listed = listing.objects.len() as u64 + listing.unlisted.len() as u64;
     let size_bytes = listing.objects.iter().map(|o| o.size_bytes).sum();
     let unlisted = listing.unlisted.into_iter().map(|u| Rejection {
-        reason: if u.denied {
-            Reason::AccessDenied
-        } else {
-            Reason::NotFound
-        },
+        reason: Reason::of_reading(&u.kind.into()),
         key: u.key,
         size_bytes: 0,
         message: u.message,
@@ -71,6 +67,10 @@ pub fn load(folder: &LocalFolder, params: &LoadParams) -> Result<Loaded> {
         }
     }
     if classes.is_empty() {
+        if let Some(Rejection { key, message, .. }) = rejected.first() {
+            let source = std::io::Error::other(message.clone());
+            return Err(Error::storage("read", folder.root().join(key))(source));
+        }
         return Err(nothing_found(folder, n_found));
     }
     let chosen = choose(classes, params)?;
@@ -134,14 +134,6 @@ pub fn read(folder: &LocalFolder, manifest: &DataFrame) -> Result<DataFrame> {
         BinaryChunked::from_iter_values(CONTENT.into(), contents.iter()).into_column(),
     )?;
     Ok(frame)
-}
-
-/// Rejections as a frame; see [`to_frame`].
-///
-/// # Errors
-/// As [`to_frame`].
-pub fn rejected_frame(loaded: &Loaded) -> Result<DataFrame> {
-    to_frame(&loaded.rejected)
 }
 
 /// The folder that holds the image, `None` right below the root.
@@ -224,14 +216,13 @@ fn hash(object: Object) -> Result<(Object, String), Rejection> {
     };
     if object.path.to_str().is_none() {
         let message = "the file name is not UTF-8; rename the file".to_owned();
-        return Err(reject(Reason::NotFound, message));
+        return Err(reject(Reason::Unreadable, message));
     }
     if object.size_bytes == 0 {
         return Err(reject(Reason::ZeroBytes, "the file is empty".to_owned()));
     }
     match local::sha256(&object.path) {
         Ok(digest) => Ok((object, digest)),
-        Err(e) if local::is_denied(&e) => Err(reject(Reason::AccessDenied, e.to_string())),
-        Err(e) => Err(reject(Reason::NotFound, e.to_string())),
+        Err(e) => Err(reject(Reason::of_reading(&e), e.to_string())),
     }
 }

@@ -165,7 +165,8 @@ impl PcaParams {
         Ok(Pca::new(self, blocks.n_cols(), solution))
     }
 
-    fn check(&self, blocks: &dyn RowBlocks) -> Result<()> {
+    /// What can be said of the parameters before there are rows.
+    pub(crate) fn check_params(&self) -> Result<()> {
         let fault = |message: String| Err(Error::Invalid(message));
         match self.keep {
             Keep::Components(0) => return fault("components must be at least 1, not 0".into()),
@@ -179,6 +180,18 @@ impl PcaParams {
         if self.max_passes == 0 {
             return fault("max_passes must be at least 1, not 0".into());
         }
+        if self.solver == Solver::Linfa && matches!(self.keep, Keep::Variance(_)) {
+            return fault(
+                "the linfa solver takes a number of components; use krylov for a share of variance"
+                    .into(),
+            );
+        }
+        Ok(())
+    }
+
+    fn check(&self, blocks: &dyn RowBlocks) -> Result<()> {
+        self.check_params()?;
+        let fault = |message: String| Err(Error::Invalid(message));
         let (n, d) = (blocks.n_rows(), blocks.n_cols());
         if n < 2 || d == 0 {
             return fault(format!(

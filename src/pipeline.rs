@@ -134,6 +134,8 @@ pub fn run(
 
 fn steps(params: &Params, control: &mut Control) -> Result<Outcome> {
     let began = Instant::now();
+    params.pca.check_params()?;
+    params.tsne.check()?;
     let folder = LocalFolder::open(&params.input)?;
     let mut loaded = control.stage("list", 0, |_| {
         let loaded = load::load(&folder, &params.load)?;
@@ -328,12 +330,15 @@ impl Network {
     /// Everything but the files that decides the descriptors.
     fn recipe(&self, filter: Filter) -> String {
         format!(
-            "code {} model {} filter {filter} precision {} provider {} onnxruntime {} batch {BATCH}",
+            "code {} model {} filter {filter} precision {} provider {} onnxruntime {} batch {BATCH} image {} mozjpeg {} cpu {}",
             features::CODE_VERSION,
             self.model.sha256,
             self.arithmetic,
             self.arithmetic.provider(),
-            self.onnxruntime
+            self.onnxruntime,
+            env!("FRUITS_VERSION_IMAGE"),
+            env!("FRUITS_VERSION_MOZJPEG"),
+            self.cpu.features().join("+")
         )
     }
 
@@ -391,6 +396,7 @@ impl Network {
                 version("faer", env!("FRUITS_VERSION_FAER")),
                 version("image", env!("FRUITS_VERSION_IMAGE")),
                 version("linfa-reduction", env!("FRUITS_VERSION_LINFA_REDUCTION")),
+                version("mozjpeg", env!("FRUITS_VERSION_MOZJPEG")),
                 version("ort", env!("FRUITS_VERSION_ORT")),
                 version("plotters", env!("FRUITS_VERSION_PLOTTERS")),
                 version("polars", env!("FRUITS_VERSION_POLARS")),
@@ -827,7 +833,8 @@ fn examples(folder: &LocalFolder, images: &DataFrame, filter: Filter) -> Result<
 }
 
 /// Largest resident memory of this process so far, 0 where the system does not tell.
-fn peak_rss_bytes() -> u64 {
+#[must_use]
+pub fn peak_rss_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());

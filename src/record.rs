@@ -163,7 +163,7 @@ pub struct FeaturesRecord {
     pub norm_mean: f64,
     /// Largest Euclidean norm.
     pub norm_max: f64,
-    /// Values that were NaN or infinite (their images are rejected).
+    /// Images with a value that was NaN or infinite; they are rejected.
     pub n_non_finite: u64,
     /// Features with the same value in every image.
     pub n_constant: u64,
@@ -270,7 +270,7 @@ pub struct Parameter {
 }
 
 /// Who set a parameter; a later one wins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
     /// Nobody.
@@ -333,7 +333,7 @@ pub struct Output {
 pub struct Timings {
     /// Stages in order.
     pub stages: Vec<Stage>,
-    /// Wall time of the whole run up to the report, in seconds.
+    /// Wall time of the whole run, the report included, in seconds.
     pub total_s: f64,
     /// Largest resident memory of the process.
     pub peak_rss_bytes: u64,
@@ -346,7 +346,7 @@ pub struct Timings {
 /// A stage and what it took.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Stage {
-    /// `list`, `features`, `pca`, `tsne`, `quality`, `write`.
+    /// `list`, `features`, `gather`, `pca`, `tsne`, `quality`, `report`.
     pub name: String,
     /// Wall time in seconds.
     pub wall_s: f64,

@@ -1,6 +1,6 @@
 //! Files that cannot be used, and why: the rows of `rejected.csv`.
 
-use std::fmt;
+use std::{fmt, io};
 
 use polars::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,8 @@ pub enum Reason {
     NotFound,
     /// Permission is missing.
     AccessDenied,
+    /// The system could not read the file.
+    Unreadable,
     /// The file is not the one that was listed.
     Changed,
     /// The network gave a NaN or an infinity for this image.
@@ -35,6 +37,25 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// The reason why reading failed.
+    #[must_use]
+    pub fn of_reading(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound => Self::NotFound,
+            io::ErrorKind::PermissionDenied => Self::AccessDenied,
+            _ => Self::Unreadable,
+        }
+    }
+
+    /// Whether the file's bytes are the reason, so that another try gives the same.
+    #[must_use]
+    pub fn is_lasting(self) -> bool {
+        !matches!(
+            self,
+            Self::NotFound | Self::AccessDenied | Self::Unreadable | Self::Changed
+        )
+    }
+
     /// The code in `rejected.csv`.
     #[must_use]
     pub fn code(self) -> &'static str {
@@ -47,6 +68,7 @@ impl Reason {
             Self::TooSmall => "too_small",
             Self::NotFound => "not_found",
             Self::AccessDenied => "access_denied",
+            Self::Unreadable => "unreadable",
             Self::Changed => "changed",
             Self::NonFinite => "non_finite",
         }

@@ -3,6 +3,7 @@
 //! Pixels are stretched to the square, not cropped, as the first version of this chain did with Pillow.
 
 mod decode;
+mod jpeg;
 mod pillow;
 
 use std::fmt;
@@ -154,7 +155,9 @@ pub fn resize(frame: &DataFrame, filter: Filter) -> Result<Resized> {
 /// # Errors
 /// A [`Fault`] with its reason code.
 pub fn prepare(bytes: &[u8], filter: Filter) -> Result<Prepared, Fault> {
-    let image = decode(bytes)?;
+    // A defect of a decoder must cost one image, not the run.
+    let image =
+        std::panic::catch_unwind(|| decode(bytes)).unwrap_or_else(|_| Err(Fault::of_decoder()))?;
     let (width, height) = (image.width as usize, image.height as usize);
     let pixels = resample(&image.rgb, width, height, SIDE, SIDE, filter);
     let (small_width, small_height) = fit(width, height, THUMBNAIL_SIDE);
@@ -166,7 +169,7 @@ pub fn prepare(bytes: &[u8], filter: Filter) -> Result<Prepared, Fault> {
         small_height,
         Filter::Bicubic,
     );
-    let thumbnail = decode::jpeg(&small, small_width, small_height, THUMBNAIL_QUALITY)?;
+    let thumbnail = decode::to_jpeg(&small, small_width, small_height, THUMBNAIL_QUALITY)?;
     Ok(Prepared {
         width: image.width,
         height: image.height,
@@ -207,8 +210,8 @@ pub fn preview(bytes: &[u8], filter: Filter) -> Result<Preview, Fault> {
     );
     let resized = resample(&image.rgb, width, height, SIDE, SIDE, filter);
     Ok(Preview {
-        original_png: decode::png(&small, small_width, small_height)?,
-        resized_png: decode::png(&resized, SIDE, SIDE)?,
+        original_png: decode::to_png(&small, small_width, small_height)?,
+        resized_png: decode::to_png(&resized, SIDE, SIDE)?,
     })
 }
 

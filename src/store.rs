@@ -122,7 +122,9 @@ impl Store {
         let receipt: Receipt = serde_json::from_slice(&fs::read(receipt).ok()?).ok()?;
         let whole = fs::metadata(data).is_ok_and(|m| m.len() == receipt.size_bytes);
         let same = receipt.schema == SCHEMA && receipt.fingerprint == shard.fingerprint;
-        (whole && same).then_some(receipt)
+        // A file that could not be read then may be readable now.
+        let lasting = receipt.rejected.iter().all(|r| r.reason.is_lasting());
+        (whole && same && lasting).then_some(receipt)
     }
 
     /// Writes a shard, then its receipt.
@@ -136,6 +138,10 @@ impl Store {
         n_features: usize,
         mut rejected: Vec<Rejection>,
     ) -> Result<Receipt> {
+        // Another run may have been faster; its file must stay the one its receipt names.
+        if let Some(receipt) = self.receipt(shard) {
+            return Ok(receipt);
+        }
         let (data, receipt_path) = self.paths(shard);
         if let Some(folder) = data.parent() {
             fs::create_dir_all(folder).map_err(Error::storage("create folder", folder))?;
@@ -198,5 +204,10 @@ impl Store {
 }
 
 fn remove(path: &Path) -> Result<()> {
-    fs::remove_file(path).map_err(Error::storage("remove", path))
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::storage("remove", path)(e))
+        }
+        _ => Ok(()),
+    }
 }

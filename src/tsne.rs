@@ -60,7 +60,7 @@ impl Default for TsneParams {
 impl TsneParams {
     /// # Errors
     /// [`Error::Invalid`] that names the first parameter out of its range.
-    fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         let ranges = [
             ("perplexity", self.perplexity, 1.0, f64::MAX),
             (

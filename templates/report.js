@@ -139,7 +139,9 @@
       this.said.setAttribute("aria-live", "polite");
       this.stage.append(this.canvas, this.card, this.said);
       this.stage.classList.add("live");
-      const help = "Hover or tap a point for its image; click pins it, Escape lets go. Arrow keys walk. Classes in the legend switch on and off.";
+      const help = "Hover or tap a point for its image; click pins it, a click beside it or Escape lets go. Arrow keys walk. Classes in the legend switch on and off.";
+      this.chosen = element("span", "chosen");
+      this.root.querySelector("figcaption").append(this.chosen);
       this.root.append(element("p", "note help", help));
     }
 
@@ -171,6 +173,10 @@
         button.setAttribute("aria-pressed", String(Boolean(on)));
       });
       if (this.current !== -1 && !this.drawn(this.current)) this.release();
+      let n = 0;
+      for (let i = 0; i < this.store.n; i++) if (this.drawn(i)) n += 1;
+      const all = this.visible.every((v) => v === 1);
+      this.chosen.textContent = all ? "" : ` Drawn now: ${n.toLocaleString("en")}, the classes switched on.`;
       this.paint();
     }
 
@@ -279,7 +285,7 @@
     fix() {
       this.pinned = true;
       this.card.classList.add("pinned");
-      this.pin.textContent = "Pinned. Escape lets go.";
+      this.pin.textContent = "Pinned. A click beside it or Escape lets go.";
       this.place();
     }
 

@@ -22,8 +22,6 @@ const MEAN_BGR: [f32; 3] = [103.939, 116.779, 123.68];
 #[derive(Debug)]
 pub struct Vgg16 {
     session: Session,
-    arithmetic: Arithmetic,
-    model_sha256: String,
     n_features: usize,
     input: Vec<f32>,
 }
@@ -61,8 +59,6 @@ impl Vgg16 {
         check_input(&session, model)?;
         let mut network = Self {
             session,
-            arithmetic,
-            model_sha256: model.sha256.clone(),
             n_features: 0,
             input: vec![0.0; BATCH * PIXELS_LEN],
         };
@@ -78,23 +74,16 @@ impl Vgg16 {
         self.n_features
     }
 
-    /// What is computed.
-    #[must_use]
-    pub fn arithmetic(&self) -> Arithmetic {
-        self.arithmetic
-    }
-
-    /// SHA-256 of the model file.
-    #[must_use]
-    pub fn model_sha256(&self) -> &str {
-        &self.model_sha256
-    }
-
     /// Descriptors of 1 to [`BATCH`] images (224 x 224 x 3 bytes of RGB each), one after the other.
     ///
     /// # Errors
-    /// [`Error::Runtime`] if the network fails.
+    /// [`Error::Invalid`] for more images or other sizes, [`Error::Runtime`] if the network fails.
     pub fn run(&mut self, images: &[&[u8]]) -> Result<Vec<f32>> {
+        if images.len() > BATCH || images.iter().any(|image| image.len() != PIXELS_LEN) {
+            return Err(Error::Invalid(format!(
+                "a batch takes at most {BATCH} images of {PIXELS_LEN} bytes (224 x 224 x 3) each"
+            )));
+        }
         self.input.fill(0.0);
         for (image, planes) in images.iter().zip(self.input.chunks_exact_mut(PIXELS_LEN)) {
             to_bgr_planes(image, planes);
@@ -104,7 +93,7 @@ impl Vgg16 {
         let input = TensorRef::from_array_view((shape, self.input.as_slice())).map_err(failed)?;
         let outputs = self.session.run(ort::inputs![input]).map_err(failed)?;
         let (_, values) = outputs[0].try_extract_tensor::<f32>().map_err(failed)?;
-        if values.len() % BATCH != 0 {
+        if values.is_empty() || values.len() % BATCH != 0 {
             return Err(Error::Runtime {
                 message: format!("the model gives {} values for {BATCH} images", values.len()),
                 source: None,

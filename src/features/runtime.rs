@@ -149,9 +149,6 @@ pub enum Arithmetic {
 }
 
 impl Precision {
-    /// The names on the command line.
-    pub const NAMES: [&'static str; 3] = ["auto", "f32", "bf16"];
-
     /// What to compute on this processor, and why.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use polars::prelude::*;
+use sha2::Digest as _;
 
 use crate::error::{Error, Result};
 use crate::features::{self, Vgg16};
@@ -11,7 +12,7 @@ use crate::matrix::{column, strings};
 use crate::rejection::{Reason, Rejection};
 use crate::resize::{Filter, resize};
 use crate::schema::{CONTENT, KEY, SHA256, SIZE_BYTES};
-use crate::source::local::{LocalFolder, hex, is_denied};
+use crate::source::local::{LocalFolder, hex};
 use crate::store::{Receipt, Shard, Store};
 
 use super::Control;
@@ -45,13 +46,21 @@ pub(super) fn map_shards(
     control: &mut Control,
 ) -> Result<Vec<Receipt>> {
     let n_features = network.n_features();
+    // A pool of its own: the run's may have one thread, and that one waits for this work.
+    let decoders = rayon::ThreadPoolBuilder::new()
+        .num_threads(rayon::current_num_threads())
+        .build();
+    let decoders = decoders.map_err(|e| Error::Internal(format!("no thread pool: {e}")))?;
     thread::scope(|scope| {
         let (to_network, prepared) = sync_channel::<Result<PreparedShard>>(AHEAD);
         let (to_store, computed) = sync_channel::<ComputedShard>(AHEAD);
         scope.spawn(move || {
             for shard in missing {
                 // The receiver hangs up when the run stops; then nobody wants the rest.
-                if to_network.send(prepare(folder, shard, filter)).is_err() {
+                if to_network
+                    .send(decoders.install(|| prepare(folder, shard, filter)))
+                    .is_err()
+                {
                     return;
                 }
             }
@@ -135,14 +144,9 @@ fn read(folder: &LocalFolder, manifest: &DataFrame) -> Result<(DataFrame, Vec<Re
         .zip(sizes.no_null_iter());
     let (mut contents, mut kept, mut rejected) = (Vec::new(), Vec::new(), Vec::new());
     for ((key, sha256), size_bytes) in rows {
-        let outcome = folder.read(key).map_err(|e| {
-            let reason = if is_denied(&e) {
-                Reason::AccessDenied
-            } else {
-                Reason::NotFound
-            };
-            (reason, e.to_string())
-        });
+        let outcome = folder
+            .read(key)
+            .map_err(|e| (Reason::of_reading(&e), e.to_string()));
         let outcome = outcome.and_then(|bytes| {
             let same = hex(&sha2::Sha256::digest(&bytes)) == sha256;
             let changed = "the file changed after it was listed; run the same command again";
@@ -171,5 +175,3 @@ fn read(folder: &LocalFolder, manifest: &DataFrame) -> Result<(DataFrame, Vec<Re
     )?;
     Ok((frame, rejected))
 }
-
-use sha2::Digest as _;

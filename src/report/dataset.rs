@@ -275,7 +275,8 @@ pub(super) fn files(run: &Run, rows: &Rows) -> Files {
     };
     Files {
         sentence: format!(
-            "{} listed = {} accepted + {} rejected + {} skipped.",
+            "{} listed = {} accepted + {} rejected + {} skipped \
+             (in no class folder, or left out by an option).",
             count(n.listed),
             count(n.accepted),
             count(n.rejected),

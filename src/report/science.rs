@@ -74,7 +74,7 @@ fn sentences(pca: &PcaRecord) -> Vec<String> {
             let share = format!("{:.0}\u{A0}%", needed.variance * 100.0);
             match needed.exact {
                 true => format!("{share} takes {n}"),
-                false => format!("{share} takes at least {n} (a lower bound)"),
+                false => format!("{share} takes at least {n}"),
             }
         };
         let parts: Vec<_> = pca.needed.iter().map(part).collect();

@@ -1,6 +1,7 @@
 //! From an encoded file to upright 8-bit RGB.
 
 use std::io::{self, Cursor};
+use std::sync::{Mutex, PoisonError};
 
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
@@ -10,6 +11,7 @@ use image::{
     ImageReader, Limits, RgbImage,
 };
 
+use super::jpeg;
 use crate::rejection::{Reason, Rejection};
 
 /// Images with more pixels are refused before they are decoded: a 40 kB file can claim 10^9 of them. The figure is
@@ -19,6 +21,10 @@ pub const MAX_PIXELS: u64 = 89_478_485;
 pub const MAX_DECODED_BYTES: u64 = 512 << 20;
 /// Images with a shorter side are refused: less than one 8 x 8 block of a JPEG shows nothing.
 pub const MIN_SIDE: u32 = 8;
+
+/// Decoded images above this size are decoded one at a time: 21 megapixels of RGB.
+const LARGE_BYTES: u64 = 64 << 20;
+static LARGE: Mutex<()> = Mutex::new(());
 
 /// An upright RGB image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +51,15 @@ pub struct Fault {
 }
 
 impl Fault {
+    /// The decoder gave up in a way it should not.
+    pub(super) fn of_decoder() -> Self {
+        let message = "the decoder failed on this content".to_owned();
+        Self {
+            reason: Reason::DecodeError,
+            message,
+        }
+    }
+
     /// The row of `rejected.csv` for the file `key`.
     #[must_use]
     pub fn rejects(self, key: &str, size_bytes: u64) -> Rejection {
@@ -93,17 +108,22 @@ pub fn decode(bytes: &[u8]) -> Result<Decoded, Fault> {
         let message = format!("{width} x {height} pixels; each side needs at least {MIN_SIDE}");
         return Err(fault(Reason::TooSmall, message));
     }
+    // Of images that take much memory, one at a time: the bound of a run's memory holds whatever the number of threads.
+    let _alone = (decoder.total_bytes() > LARGE_BYTES)
+        .then(|| LARGE.lock().unwrap_or_else(PoisonError::into_inner));
     let mut limits = Limits::default();
     limits.max_alloc = Some(MAX_DECODED_BYTES);
     decoder.set_limits(limits).map_err(image_fault)?;
     let mode = mode(decoder.original_color_type());
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let is_jpeg = format == ImageFormat::Jpeg;
-    let (mut image, mode) = match if is_jpeg {
-        libjpeg(bytes, width, height)?
+    let damaged = |message| fault(Reason::DecodeError, message);
+    let by_libjpeg = if is_jpeg {
+        jpeg::decode(bytes).map_err(damaged)?
     } else {
         None
-    } {
+    };
+    let (mut image, mode) = match by_libjpeg {
         Some(rgb) => (DynamicImage::ImageRgb8(rgb), mode),
         None => {
             let mode = if is_jpeg { "cmyk8".to_owned() } else { mode };
@@ -125,7 +145,12 @@ pub fn decode(bytes: &[u8]) -> Result<Decoded, Fault> {
 }
 
 /// Encodes RGB bytes as JPEG.
-pub(super) fn jpeg(rgb: &[u8], width: usize, height: usize, quality: u8) -> Result<Vec<u8>, Fault> {
+pub(super) fn to_jpeg(
+    rgb: &[u8],
+    width: usize,
+    height: usize,
+    quality: u8,
+) -> Result<Vec<u8>, Fault> {
     let mut out = Vec::new();
     encode(
         JpegEncoder::new_with_quality(&mut out, quality),
@@ -137,7 +162,7 @@ pub(super) fn jpeg(rgb: &[u8], width: usize, height: usize, quality: u8) -> Resu
 }
 
 /// Encodes RGB bytes as PNG.
-pub(super) fn png(rgb: &[u8], width: usize, height: usize) -> Result<Vec<u8>, Fault> {
+pub(super) fn to_png(rgb: &[u8], width: usize, height: usize) -> Result<Vec<u8>, Fault> {
     let mut out = Vec::new();
     encode(PngEncoder::new(&mut out), rgb, width, height)?;
     Ok(out)
@@ -173,41 +198,6 @@ fn over_white(image: DynamicImage) -> RgbImage {
         to.0 = [r, g, b].map(|value| blend(value, a));
     }
     rgb
-}
-
-/// Decodes a JPEG with the arithmetic of libjpeg, which Pillow uses as well: other decoders differ by up to 4 levels
-/// where colour is sampled at half the resolution, and that moves descriptors (cosine 0.9995 instead of 1).
-///
-/// `None` for CMYK, which libjpeg does not convert.
-fn libjpeg(bytes: &[u8], width: u32, height: u32) -> Result<Option<RgbImage>, Fault> {
-    use mozjpeg::ColorSpace::{JCS_CMYK, JCS_YCCK};
-    let decode = || -> io::Result<Option<Vec<u8>>> {
-        let decompress = mozjpeg::Decompress::new_mem(bytes)?;
-        if matches!(decompress.color_space(), JCS_CMYK | JCS_YCCK) {
-            return Ok(None);
-        }
-        let mut lines = decompress.rgb()?;
-        let rgb = lines.read_scanlines()?;
-        lines.finish()?;
-        Ok(Some(rgb))
-    };
-    // The C library leaves through its error handler, which the wrapper turns into an unwinding without a panic message.
-    let message = match std::panic::catch_unwind(decode) {
-        Ok(Ok(None)) => return Ok(None),
-        Ok(Ok(Some(rgb))) => match RgbImage::from_raw(width, height, rgb) {
-            Some(image) => return Ok(Some(image)),
-            None => "the image has another size than its header says".to_owned(),
-        },
-        Ok(Err(e)) => e.to_string(),
-        Err(payload) => match payload.downcast_ref::<String>() {
-            Some(text) => text.clone(),
-            None => "the JPEG data is damaged".to_owned(),
-        },
-    };
-    Err(Fault {
-        reason: Reason::DecodeError,
-        message,
-    })
 }
 
 /// Whether an end-of-image marker follows the first scan. Decoders fill the missing part of a truncated JPEG with

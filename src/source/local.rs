@@ -33,8 +33,8 @@ pub struct Unlisted {
     pub key: String,
     /// What the operating system said.
     pub message: String,
-    /// Whether permission was the reason.
-    pub denied: bool,
+    /// Whether it is not there, permission is missing, or another kind of fault.
+    pub kind: io::ErrorKind,
 }
 
 /// What is below a folder.
@@ -85,7 +85,9 @@ impl LocalFolder {
                 Ok(_) => {}
                 Err(fault) => listing.unlisted.push(Unlisted {
                     key: self.key(fault.path().unwrap_or(&self.root)),
-                    denied: fault.io_error().is_some_and(is_denied),
+                    kind: fault
+                        .io_error()
+                        .map_or(io::ErrorKind::Other, io::Error::kind),
                     message: fault
                         .io_error()
                         .map_or(fault.to_string(), ToString::to_string),
@@ -134,12 +136,6 @@ pub fn sha256(path: &Path) -> io::Result<String> {
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Whether an error says that permission is missing.
-#[must_use]
-pub fn is_denied(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::PermissionDenied
 }
 
 fn is_hidden(path: &Path) -> bool {

@@ -7,7 +7,7 @@ use std::process::Command;
 use polars::prelude::*;
 use serde_json::json;
 
-use crate::run::project;
+use crate::run::{project, skipped};
 use crate::sample::rendered;
 
 #[test]
@@ -29,7 +29,7 @@ fn a_reviewer_can_read_the_report() {
         ),
     ];
     if let Some((_, what)) = missing.iter().find(|(is_there, _)| !is_there) {
-        eprintln!("skipped: {what}");
+        skipped(what);
         return;
     }
     let out = rendered();

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::run::Report;
+use crate::run::{Report, project};
 
 #[test]
 fn without_input_it_says_what_to_name() {
@@ -64,6 +64,38 @@ fn wrong_values_are_usage_errors_that_name_the_option() {
             said.stderr
         );
     }
+}
+
+#[test]
+fn parameters_that_cannot_work_are_refused_before_the_work() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (out, cache) = (folder.path().join("out"), folder.path().join("cache"));
+    let run = || Report::on(&project().join("data-sample"), &out, &cache);
+    for (arguments, word) in [
+        (["--iterations", "250", "--seed", "1"], "iterations"),
+        (["--pca-solver", "linfa", "--variance", "0.9"], "linfa"),
+        (
+            ["--components", "32", "--variance", "0.9"],
+            "name one of them",
+        ),
+    ] {
+        let said = run().args(arguments).expect(2);
+        assert!(said.stderr.contains(word), "{arguments:?}: {}", said.stderr);
+        assert!(!cache.exists(), "{arguments:?}: work began");
+    }
+    let inside = folder.path().join("images/Apple");
+    std::fs::create_dir_all(&inside).expect("a folder");
+    let said = Report::on(&folder.path().join("images"), &inside, &cache).expect(2);
+    assert!(said.stderr.contains("--out"), "{}", said.stderr);
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_fault() {
+    let mut child = Report::new()
+        .args(["--input", "x", "--print-config"])
+        .start();
+    drop(child.stdout.take());
+    assert!(child.wait().expect("it ends").success());
 }
 
 #[test]

@@ -100,7 +100,13 @@ fn damaged_files_are_told_apart() {
     let whole = fixture("progressive.jpg");
     let png = fixture("down.png");
     let bomb = png_header(60_000, 60_000);
-    let cases: [(&str, &[u8], Reason); 8] = [
+    let baseline = fixture("UPPER.JPG");
+    let cases: [(&str, &[u8], Reason); 9] = [
+        (
+            "a jpeg with its middle gone",
+            &without_middle(&baseline),
+            Reason::DecodeError,
+        ),
         ("empty", &[], Reason::ZeroBytes),
         (
             "text",
@@ -119,10 +125,18 @@ fn damaged_files_are_told_apart() {
         ("a flipped byte", &flipped(&png), Reason::DecodeError),
     ];
     for (what, bytes, reason) in cases {
-        let fault = decode(bytes).expect_err(what);
+        let Err(fault) = decode(bytes) else {
+            panic!("{what} was accepted")
+        };
         assert_eq!(fault.reason, reason, "{what}: {}", fault.message);
         assert!(!fault.message.is_empty());
     }
+}
+
+/// The end marker is there, most of the coded data is not.
+fn without_middle(jpeg: &[u8]) -> Vec<u8> {
+    let n = jpeg.len();
+    [&jpeg[..n - 200], &jpeg[n - 2..]].concat()
 }
 
 fn flipped(png: &[u8]) -> Vec<u8> {

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::decode::png_header;
 use crate::images;
-use crate::run::{Report, json, project};
+use crate::run::{Report, json, project, skipped};
 
 fn fixture(name: &str) -> Vec<u8> {
     fs::read(project().join("tests/fixtures").join(name)).expect(name)
@@ -243,7 +243,7 @@ fn a_full_disk_leaves_no_half_written_file() {
         .arg(&out)
         .output();
     if !mounted.is_ok_and(|m| m.status.success()) {
-        eprintln!("skipped: a small file system cannot be mounted here (that takes root)");
+        skipped("a small file system cannot be mounted here (that takes root)");
         return;
     }
     let outcome = std::panic::catch_unwind(|| {

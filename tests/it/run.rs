@@ -1,5 +1,6 @@
 //! A fluent way to start `report` and look at what it leaves.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -140,6 +141,13 @@ pub fn shared(path: &str) -> Option<PathBuf> {
     if found.exists() {
         return Some(found);
     }
-    eprintln!("skipped: {path} of the reference data is not on this machine");
+    skipped(&format!(
+        "{path} of the reference data is not on this machine"
+    ));
     None
+}
+
+/// Says why a test did nothing. Straight to the stream: the test runner keeps what `eprintln!` writes to itself.
+pub fn skipped(reason: &str) {
+    let _ = writeln!(std::io::stderr(), "skipped: {reason}");
 }

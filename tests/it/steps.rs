@@ -10,7 +10,7 @@ use fruits::source::local::LocalFolder;
 use fruits::tsne::{TsneParams, tsne};
 use polars::prelude::*;
 
-use crate::run::project;
+use crate::run::{project, skipped};
 
 fn sample(params: &LoadParams) -> (LocalFolder, DataFrame) {
     let folder = LocalFolder::open(project().join("data-sample")).expect("the sample");
@@ -148,7 +148,7 @@ fn a_step_names_the_column_it_lacks() {
 fn bf16_runs_on_its_own_provider_and_stays_close_to_f32() {
     let cpu = Cpu::detect();
     if let Err(e) = Precision::Bf16.resolve(&cpu) {
-        eprintln!("skipped: {e}");
+        skipped(&e.to_string());
         return;
     }
     let (folder, manifest) = sample(&LoadParams {

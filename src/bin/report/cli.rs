@@ -181,8 +181,8 @@ pub fn parse(arguments: Vec<std::ffi::OsString>) -> Result<Said> {
     };
     let matches = command.get_matches_from(&arguments);
     let mut cli = Cli::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
-    let parameters = parameters(&matches, &from_file);
-    one_rule_for_components(&mut cli, &parameters);
+    let mut parameters = parameters(&matches, &from_file);
+    one_rule_for_components(&mut cli, &mut parameters)?;
     Ok(Said { cli, parameters })
 }
 
@@ -289,17 +289,30 @@ fn parameters(matches: &ArgMatches, from_file: &[String]) -> Vec<Parameter> {
     option_names(&command).map(parameter).collect()
 }
 
-/// `--variance` replaces `--components`, unless the number comes from a stronger origin.
-fn one_rule_for_components(cli: &mut Cli, parameters: &[Parameter]) {
-    let origin = |name: &str| {
-        parameters
-            .iter()
-            .find(|p| p.name == name)
-            .map(|p| p.origin as u8)
+/// `--components` and `--variance` exclude each other: the one of the stronger origin is taken, the other is cleared.
+fn one_rule_for_components(cli: &mut Cli, parameters: &mut [Parameter]) -> Result<()> {
+    let origin = |name: &str| parameters.iter().find(|p| p.name == name).map(|p| p.origin);
+    if cli.options.variance.is_none() {
+        return Ok(());
+    }
+    let (components, variance) = (origin("components"), origin("variance"));
+    if components == variance {
+        let message = "components and variance are both given; name one of them";
+        return Err(Error::Invalid(message.to_owned()));
+    }
+    let loser = if components > variance {
+        "variance"
+    } else {
+        "components"
     };
-    if origin("components") > origin("variance") {
+    if loser == "variance" {
         cli.options.variance = None;
     }
+    for parameter in parameters.iter_mut().filter(|p| p.name == loser) {
+        parameter.value.clear();
+        parameter.origin = Origin::Default;
+    }
+    Ok(())
 }
 
 /// The options in force as a TOML file.
@@ -309,8 +322,8 @@ pub fn to_toml(parameters: &[Parameter]) -> String {
         if p.value.is_empty() {
             return format!("# {} is not set\n", p.name);
         }
-        let plain = p.value.parse::<f64>().is_ok() || p.value == "true" || p.value == "false";
-        let value = if plain {
+        let is_toml = toml::from_str::<toml::Table>(&format!("x = {}", p.value)).is_ok();
+        let value = if is_toml {
             p.value.clone()
         } else {
             toml::Value::String(p.value.clone()).to_string()

@@ -7,7 +7,7 @@ use fruits::features::{
     Arithmetic, Cpu, Model, Precision, RuntimeFolder, Vgg16, onnxruntime_version,
 };
 
-use crate::{chain, code};
+use crate::{chain, code, say};
 
 /// Memory a run of 4,098 images takes at most.
 const NEEDED_MEMORY_BYTES: u64 = 1_500_000_000;
@@ -63,16 +63,14 @@ pub fn examine(cache: &Path) -> u8 {
                 ("BAD ", text)
             }
         };
-        println!("{mark} {name:<10} {text}");
+        say(&mut std::io::stdout(), &format!("{mark} {name:<10} {text}"));
     }
-    println!(
-        "{}",
-        if is_ready {
-            "ready"
-        } else {
-            "not ready: mend what is marked BAD"
-        }
-    );
+    let verdict = if is_ready {
+        "ready"
+    } else {
+        "not ready: mend what is marked BAD"
+    };
+    say(&mut std::io::stdout(), verdict);
     if is_ready {
         code::COMPLETE
     } else {
@@ -117,7 +115,13 @@ fn provider(runtime: &RuntimeFolder, precision: Precision, cpu: &Cpu) -> Finding
     };
     match attempt() {
         Ok(text) => Good(text),
-        Err(e) if precision == Precision::Bf16 => Weak(format!("{}; runs use f32", chain(&e))),
+        // `auto` would take this path and fail.
+        Err(e) if precision == Precision::Bf16 && cpu.amx_bf16 => Bad(format!(
+            "{}; run `make setup` again, or use --precision f32",
+            chain(&e)
+        )),
+        Err(e) if precision == Precision::Bf16 => Weak(format!("{}; auto uses f32", chain(&e))),
+
         Err(e) => Bad(chain(&e)),
     }
 }

@@ -1,17 +1,12 @@
 //! `report`: the steps of `fruits` without a notebook, and the HTML that shows what they gave.
 
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a program speaks on its streams"
-)]
-
 mod cli;
 mod doctor;
 mod progress;
 mod signals;
 
 use std::error::Error as _;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -41,7 +36,10 @@ fn main() -> ExitCode {
     match run() {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("report: {}", chain(&error));
+            say(
+                &mut std::io::stderr(),
+                &format!("report: {}", chain(&error)),
+            );
             ExitCode::from(exit_code(&error))
         }
     }
@@ -53,23 +51,44 @@ fn run() -> Result<u8> {
         return Ok(doctor::examine(&cache_folder(&said.cli.options)));
     }
     if said.cli.options.print_config {
-        print!("{}", cli::to_toml(&said.parameters));
+        say(
+            &mut std::io::stdout(),
+            cli::to_toml(&said.parameters).trim_end(),
+        );
         return Ok(code::COMPLETE);
     }
     let params = params(&said.cli.options)?;
     let out = said.cli.options.out.clone();
     atomic::writable_folder(&out)?;
+    keep_apart(&params.input, &out)?;
     let stop = signals::listen()?;
     let mut progress = Progress::new(said.cli.options.quiet);
     let mut outcome = pipeline::run(&params, &mut |event| progress.show(event), stop)?;
     name_origins(&mut outcome, &said);
     let report = write(&mut outcome, &out, &mut progress)?;
-    println!("{}", verdict(&outcome, &report));
+    say(&mut std::io::stdout(), &verdict(&outcome, &report));
     Ok(match &outcome.run.status {
         Status::Complete => code::COMPLETE,
         Status::Partial { .. } if outcome.run.images.accepted == 0 => code::NO_IMAGE,
         Status::Partial { .. } => code::PARTIAL,
     })
+}
+
+/// Writes a line. Nobody may be reading any more (`report ... | head`), and that is no fault.
+fn say(to: &mut impl Write, line: &str) {
+    let _ = writeln!(to, "{line}");
+}
+
+/// Refuses to write among the images: the next run would take the report for one of them.
+fn keep_apart(input: &Path, out: &Path) -> Result<()> {
+    match (input.canonicalize(), out.canonicalize()) {
+        (Ok(images), Ok(report)) if report.starts_with(&images) => Err(Error::Invalid(format!(
+            "--out `{}` lies in --input `{}`; name a folder elsewhere",
+            out.display(),
+            input.display()
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// From what the user typed to what the library takes.
@@ -138,7 +157,7 @@ fn command(parameters: &[Parameter]) -> String {
     let set = parameters
         .iter()
         .filter(|p| p.origin != Origin::Default && !p.value.is_empty());
-    let words = set.map(|p| format!(" --{} {}", p.name, quoted(&p.value)));
+    let words = set.map(|p| format!(" --{}={}", p.name, quoted(&p.value)));
     format!("report{}", words.collect::<String>())
 }
 
@@ -176,6 +195,7 @@ fn write(outcome: &mut Outcome, out: &Path, progress: &mut Progress) -> Result<P
         note,
     });
     outcome.timings.total_s += wall_s;
+    outcome.timings.peak_rss_bytes = pipeline::peak_rss_bytes();
     let items = outcome.run.images.accepted;
     outcome.timings.stages.push(Stage {
         name: "report".to_owned(),

@@ -6,8 +6,12 @@ use std::time::{Duration, Instant};
 use fruits::pipeline::Event;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::say;
+
 /// How often a log that is no terminal gets a line.
 const LINE_EVERY: Duration = Duration::from_secs(10);
+/// How often a bar moves on its own, so that a long step does not look dead.
+const TICK: Duration = Duration::from_millis(200);
 
 /// Shows events of a run.
 pub enum Progress {
@@ -16,23 +20,28 @@ pub enum Progress {
     /// A bar that is drawn over.
     Bar(Option<ProgressBar>),
     /// Lines of a log.
-    Lines {
-        stage_since: Instant,
-        last_line: Instant,
-    },
+    Lines(Log),
+}
+
+/// What the next line of a log depends on.
+pub struct Log {
+    stage_since: Instant,
+    last_line: Instant,
+    /// Where the stage was when it first told: what came from the cache took no time.
+    n_first: Option<u64>,
 }
 
 impl Progress {
     pub fn new(quiet: bool) -> Self {
-        if quiet {
-            Self::Quiet
-        } else if std::io::stderr().is_terminal() {
-            Self::Bar(None)
-        } else {
-            Self::Lines {
-                stage_since: Instant::now(),
-                last_line: Instant::now(),
-            }
+        let now = Instant::now();
+        match (quiet, std::io::stderr().is_terminal()) {
+            (true, _) => Self::Quiet,
+            (false, true) => Self::Bar(None),
+            (false, false) => Self::Lines(Log {
+                stage_since: now,
+                last_line: now,
+                n_first: None,
+            }),
         }
     }
 
@@ -40,30 +49,36 @@ impl Progress {
         match self {
             Self::Quiet => {}
             Self::Bar(bar) => draw(bar, event),
-            Self::Lines {
-                stage_since,
-                last_line,
-            } => log(stage_since, last_line, event),
+            Self::Lines(log) => log.write(event),
         }
     }
+}
+
+fn line(text: &str) {
+    say(&mut std::io::stderr(), text);
 }
 
 fn draw(bar: &mut Option<ProgressBar>, event: &Event) {
     match event {
         Event::Started { stage, n_total } => {
-            let style = match n_total {
-                0 => ProgressStyle::with_template("{prefix:>9} {spinner} {elapsed}"),
-                _ => ProgressStyle::with_template(
-                    "{prefix:>9} [{bar:30}] {pos}/{len}  {per_sec}  {eta} left",
-                ),
+            let template = match n_total {
+                0 => "{prefix:>9} {spinner} {elapsed}",
+                _ => "{prefix:>9} [{bar:30}] {pos}/{len}  {per_sec}  {eta} left",
             };
+            let style = ProgressStyle::with_template(template);
             let new = ProgressBar::new(*n_total).with_prefix((*stage).to_owned());
             new.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            new.enable_steady_tick(TICK);
             *bar = Some(new);
         }
         Event::Advanced { n_done, .. } => {
             if let Some(bar) = bar {
+                let is_first = bar.position() == 0;
                 bar.set_position(*n_done);
+                if is_first {
+                    // What came from the cache took no time and says nothing of the rest.
+                    bar.reset_eta();
+                }
             }
         }
         Event::Finished {
@@ -74,38 +89,47 @@ fn draw(bar: &mut Option<ProgressBar>, event: &Event) {
             if let Some(bar) = bar.take() {
                 bar.finish_and_clear();
             }
-            eprintln!("{stage:>9} {wall_s:7.1} s  {note}");
+            line(&format!("{stage:>9} {wall_s:7.1} s  {note}"));
         }
-        Event::Noted(text) => match bar {
-            Some(bar) => bar.suspend(|| eprintln!("{:>9} {text}", "note")),
-            None => eprintln!("{:>9} {text}", "note"),
-        },
+        Event::Noted(text) => line(&format!("{:>9} {text}", "note")),
     }
 }
 
-fn log(stage_since: &mut Instant, last_line: &mut Instant, event: &Event) {
-    match event {
-        Event::Started { .. } => {
-            *stage_since = Instant::now();
-            *last_line = Instant::now();
-        }
-        Event::Advanced {
-            stage,
-            n_done,
-            n_total,
-        } => {
-            if last_line.elapsed() >= LINE_EVERY {
-                *last_line = Instant::now();
-                let per_s = *n_done as f64 / stage_since.elapsed().as_secs_f64();
-                let left_s = n_total.saturating_sub(*n_done) as f64 / per_s.max(1e-9);
-                eprintln!("{stage}: {n_done}/{n_total}, {per_s:.1}/s, {left_s:.0} s left");
+impl Log {
+    fn write(&mut self, event: &Event) {
+        match event {
+            Event::Started { .. } => {
+                let now = Instant::now();
+                *self = Self {
+                    stage_since: now,
+                    last_line: now,
+                    n_first: None,
+                };
             }
+            Event::Advanced {
+                stage,
+                n_done,
+                n_total,
+            } => {
+                let n_first = *self.n_first.get_or_insert(*n_done);
+                if self.last_line.elapsed() >= LINE_EVERY {
+                    self.last_line = Instant::now();
+                    let n_new = n_done.saturating_sub(n_first) as f64;
+                    let per_s = n_new / self.stage_since.elapsed().as_secs_f64();
+                    let left_s = n_total.saturating_sub(*n_done) as f64 / per_s.max(1e-9);
+                    line(&format!(
+                        "{stage}: {n_done}/{n_total}, {per_s:.1}/s, {left_s:.0} s left"
+                    ));
+                }
+            }
+            Event::Finished {
+                stage,
+                wall_s,
+                note,
+            } => {
+                line(&format!("{stage}: done in {wall_s:.1} s, {note}"));
+            }
+            Event::Noted(text) => line(&format!("note: {text}")),
         }
-        Event::Finished {
-            stage,
-            wall_s,
-            note,
-        } => eprintln!("{stage}: done in {wall_s:.1} s, {note}"),
-        Event::Noted(text) => eprintln!("note: {text}"),
     }
 }
