@@ -100,7 +100,7 @@ fn cards(run: &Run) -> Vec<Card> {
                 name: "Label kNN accuracy",
                 value: percent(accuracy),
                 note: format!(
-                    "{} neighbours in PCA{}",
+                    "{} neighbours in PCA{}; views of one object are neighbours too",
                     quality.k,
                     tsne.unwrap_or_default()
                 ),
