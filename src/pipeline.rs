@@ -17,13 +17,14 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, Result};
 use crate::features::{self, Arithmetic, BATCH, Cpu, Model, Precision, RuntimeFolder, Vgg16};
 use crate::load::{self, LoadParams, Loaded};
-use crate::matrix::{column, strings};
+use crate::matrix::{Matrix, column, strings};
+use crate::neighbors::nearest;
 use crate::pca::{Keep, Pca, PcaParams, RowBlocks};
 use crate::quality::quality;
 use crate::record::{
-    ClassCount, Dataset, Example, FeaturesRecord, ImageCounts, ModeCount, Parameter, PcaRecord,
-    Provenance, Reconstruction, Run, SCHEMA, SizeCount, SourceRecord, Stage, Status, Timings,
-    TsneRecord, Version,
+    ClassCount, Dataset, Example, FeaturesRecord, ImageCounts, ModeCount, NearDuplicate, Parameter,
+    PcaRecord, Provenance, Reconstruction, Run, SCHEMA, SizeCount, SourceRecord, Stage, Status,
+    Timings, TsneRecord, Version,
 };
 use crate::rejection::{self, Rejection};
 use crate::resize::{self, Filter};
@@ -522,6 +523,7 @@ fn reduce(
     let worst = project(&pca, blocks, images)?;
     run.warnings.extend(pca_warnings(params, &pca));
     run.pca = Some(pca_record(params, &pca, worst));
+    run.dataset.near_duplicates = near_duplicates(images, pca.n_components())?;
     Ok(Some(pca))
 }
 
@@ -779,9 +781,42 @@ fn dataset(images: &DataFrame) -> Result<Dataset> {
         n_rotated: orientations.no_null_iter().filter(|&o| o > 1).count() as u64,
         duplicates,
         n_duplicate_groups,
+        near_duplicates: Vec::new(),
     })
 }
 
+/// The closest pairs of images by their scores, each image with its nearest other; equal files are left out.
+fn near_duplicates(images: &DataFrame, n_components: usize) -> Result<Vec<NearDuplicate>> {
+    let names: Vec<_> = (0..n_components).map(pc).collect();
+    let neighbors = nearest(&Matrix::from_columns(images, &names)?, 1)?;
+    let (keys, digests) = (strings(images, KEY)?, strings(images, SHA256)?);
+    let mut pairs = Vec::new();
+    for i in 0..keys.len() {
+        for (&j, &squared) in neighbors
+            .indices(i)
+            .iter()
+            .zip(neighbors.squared_distances(i))
+        {
+            let (low, high) = (i.min(j as usize), i.max(j as usize));
+            if digests[low] != digests[high] {
+                pairs.push((squared, low, high));
+            }
+        }
+    }
+    pairs.sort_by(|a, b| a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2))));
+    pairs.dedup_by_key(|(_, low, high)| (*low, *high));
+    let closest = pairs.into_iter().take(MAX_NEAR_DUPLICATES);
+    Ok(closest
+        .map(|(squared, low, high)| NearDuplicate {
+            first: keys[low].to_owned(),
+            second: keys[high].to_owned(),
+            distance: squared.sqrt(),
+        })
+        .collect())
+}
+
+/// Pairs of images that look alike, as the report shows them.
+const MAX_NEAR_DUPLICATES: usize = 12;
 /// Image sizes that the record lists; the others are counted.
 const MAX_SIZES: usize = 10;
 /// Groups of equal files that the record lists; the others are counted.

@@ -92,7 +92,7 @@ pub struct ClassCount {
 }
 
 /// What the accepted files are like.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Dataset {
     /// Image sizes, most frequent first, at most ten.
     pub sizes: Vec<SizeCount>,
@@ -106,6 +106,20 @@ pub struct Dataset {
     pub duplicates: Vec<Vec<String>>,
     /// Number of groups of files with the same bytes.
     pub n_duplicate_groups: u64,
+    /// Pairs of different files with the closest kept components, closest first, at most twelve; empty without PCA.
+    #[serde(default)]
+    pub near_duplicates: Vec<NearDuplicate>,
+}
+
+/// Two files that look alike.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NearDuplicate {
+    /// The one whose key sorts first.
+    pub first: String,
+    /// The other.
+    pub second: String,
+    /// Euclidean distance of their kept components.
+    pub distance: f64,
 }
 
 /// An image size and how many have it.

@@ -171,6 +171,8 @@ pub(super) struct Files {
     pub(super) n_more_rejected: String,
     pub(super) duplicates: Vec<Vec<Thumb>>,
     pub(super) duplicates_sentence: String,
+    pub(super) near: Vec<Vec<Thumb>>,
+    pub(super) near_sentence: String,
 }
 
 /// A rejected file.

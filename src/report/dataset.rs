@@ -14,7 +14,7 @@ use super::rows::Rows;
 use super::sprites::sheet;
 use crate::error::Result;
 use crate::plot::{About, ClassBar, class_counts, marker_svg, shortened, shown};
-use crate::record::{Example, Run};
+use crate::record::{Example, NearDuplicate, Run};
 
 /// Classes in the chart; more would be taller than three screens, and the table has them all.
 const MAX_BARS: usize = 60;
@@ -304,5 +304,26 @@ pub(super) fn files(run: &Run, rows: &Rows) -> Files {
         },
         duplicates: run.dataset.duplicates.iter().map(group).collect(),
         duplicates_sentence,
+        near: run
+            .dataset
+            .near_duplicates
+            .iter()
+            .map(|pair| near_pair(rows, pair))
+            .collect(),
+        near_sentence: if run.dataset.near_duplicates.is_empty() {
+            "Not looked for: that takes the principal components of two different files.".to_owned()
+        } else {
+            "The pairs of different files that lie closest in the kept components. Views of one turning object look \
+             like this, and so do copies that were saved again."
+                .to_owned()
+        },
     }
+}
+
+fn near_pair(rows: &Rows, pair: &NearDuplicate) -> Vec<Thumb> {
+    let note = format!("distance {:.1}", pair.distance);
+    vec![
+        thumb(rows, &pair.first, note),
+        thumb(rows, &pair.second, String::new()),
+    ]
 }

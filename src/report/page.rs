@@ -133,8 +133,14 @@ fn wanted(run: &Run, rows: &Rows) -> Vec<usize> {
         .flat_map(|pca| &pca.worst_reconstructed)
         .map(|image| &image.key);
     let twins = run.dataset.duplicates.iter().flatten();
+    let near = run
+        .dataset
+        .near_duplicates
+        .iter()
+        .flat_map(|pair| [&pair.first, &pair.second]);
     let mut wanted: Vec<usize> = worst
         .chain(twins)
+        .chain(near)
         .filter_map(|key| rows.find(key))
         .collect();
     wanted.sort_unstable();

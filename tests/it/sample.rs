@@ -40,7 +40,9 @@ fn the_committed_sample_has_the_numbers_of_a_fresh_run() {
         "/status",
         "/images",
         "/classes",
-        "/dataset",
+        "/dataset/sizes",
+        "/dataset/modes",
+        "/dataset/duplicates",
         "/features/model_sha256",
         "/pca/n_components",
     ] {
@@ -120,6 +122,21 @@ fn the_record_has_its_stable_names() {
         let name = output["name"].as_str().expect("a name");
         let digest = fruits::source::local::sha256(&out.join(name)).expect("a file");
         assert_eq!(output["sha256"], digest, "{name}");
+    }
+}
+
+#[test]
+fn near_duplicates_are_different_files_closest_first() {
+    let run = json(rendered().join("run.json"));
+    let pairs = run["dataset"]["near_duplicates"].as_array().expect("pairs");
+    assert_eq!(pairs.len(), 12);
+    let distances: Vec<f64> = pairs
+        .iter()
+        .map(|p| p["distance"].as_f64().expect("a number"))
+        .collect();
+    assert!(distances.is_sorted() && distances[0] > 0.0, "{distances:?}");
+    for pair in pairs {
+        assert!(pair["first"].as_str() < pair["second"].as_str(), "{pair}");
     }
 }
 
