@@ -4,36 +4,33 @@
 //! grow with the number of images before PCA, and a run that was killed continues.
 
 mod gather;
+mod network;
+mod record;
 mod shards;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use polars::prelude::*;
-use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
-use crate::features::{self, Arithmetic, BATCH, Cpu, Model, Precision, RuntimeFolder, Vgg16};
-use crate::load::{self, LoadParams, Loaded};
-use crate::matrix::{Matrix, column, strings};
-use crate::neighbors::nearest;
-use crate::pca::{Keep, Pca, PcaParams, RowBlocks};
+use crate::features::Precision;
+use crate::load::{self, LoadParams};
+use crate::matrix::strings;
+use crate::pca::{Pca, PcaParams, RowBlocks};
 use crate::quality::quality;
-use crate::record::{
-    ClassCount, Dataset, Example, FeaturesRecord, ImageCounts, ModeCount, NearDuplicate, Parameter,
-    PcaRecord, Provenance, Reconstruction, Run, SCHEMA, SizeCount, SourceRecord, Stage, Status,
-    Timings, TsneRecord, Version,
-};
-use crate::rejection::{self, Rejection};
-use crate::resize::{self, Filter};
-use crate::schema::{HEIGHT, KEY, LABEL, MODE, ORIENTATION, SHA256, TSNE_X, TSNE_Y, WIDTH, pc};
-use crate::source::local::{LocalFolder, hex};
+use crate::record::{Example, Reconstruction, Run, Stage, Status, Timings, TsneRecord};
+use crate::rejection;
+use crate::resize::Filter;
+use crate::schema::{KEY, TSNE_X, TSNE_Y, pc};
+use crate::source::local::LocalFolder;
 use crate::store::{self, Receipt, Shard, Store};
 use crate::tsne::{Tsne, TsneParams, tsne_with};
 
-use self::gather::{FeatureStats, Gathered};
+use self::gather::Gathered;
+use self::network::Network;
+use self::record::{begin_record, examples, near_duplicates, pca_record, pca_warnings};
 
 /// What to run, and how.
 #[derive(Debug, Clone, PartialEq)]
@@ -235,12 +232,8 @@ fn steps(params: &Params, control: &mut Control) -> Result<Outcome> {
 
 /// Neighbours of the quality measures (Fruits-360's targets are stated at 10).
 const QUALITY_NEIGHBORS: usize = 10;
-/// Classes of which the report shows an image before and after the resize.
-const MAX_EXAMPLES: usize = 5;
 /// Worst-reconstructed images that the report shows.
 const MAX_WORST: usize = 12;
-/// Shares of the variance a reader asks for.
-const SHARES: [f64; 3] = [0.90, 0.95, 0.99];
 
 /// What a stage gives.
 struct Done<T> {
@@ -297,116 +290,6 @@ impl Control<'_> {
         };
         self.stages.push(stage);
         Ok(done.value)
-    }
-}
-
-/// The model and how it is computed, not loaded yet: a run whose shards are all there never loads it.
-struct Network {
-    runtime: RuntimeFolder,
-    model: Model,
-    cpu: Cpu,
-    arithmetic: Arithmetic,
-    reason: &'static str,
-    onnxruntime: String,
-}
-
-impl Network {
-    fn new(params: &Params) -> Result<Self> {
-        let runtime = RuntimeFolder::find();
-        let cpu = Cpu::detect();
-        let (arithmetic, reason) = params.precision.resolve(&cpu)?;
-        let model = Model::read(params.model.as_deref(), &runtime)?;
-        runtime.environment()?;
-        let onnxruntime = features::onnxruntime_version();
-        Ok(Self {
-            runtime,
-            model,
-            cpu,
-            arithmetic,
-            reason,
-            onnxruntime,
-        })
-    }
-
-    /// Everything but the files that decides the descriptors.
-    fn recipe(&self, filter: Filter) -> String {
-        format!(
-            "code {} model {} filter {filter} precision {} provider {} onnxruntime {} batch {BATCH} image {} mozjpeg {} cpu {}",
-            features::CODE_VERSION,
-            self.model.sha256,
-            self.arithmetic,
-            self.arithmetic.provider(),
-            self.onnxruntime,
-            env!("FRUITS_VERSION_IMAGE"),
-            env!("FRUITS_VERSION_MOZJPEG"),
-            self.cpu.features().join("+")
-        )
-    }
-
-    fn load(&self, threads: usize) -> Result<Vgg16> {
-        Vgg16::new(&self.runtime, &self.model, self.arithmetic, threads)
-    }
-
-    fn record(
-        &self,
-        stats: &FeatureStats,
-        rejected: &[Rejection],
-        filter: Filter,
-        n_features: usize,
-        recipe: &str,
-    ) -> FeaturesRecord {
-        let non_finite = rejected
-            .iter()
-            .filter(|r| r.reason == rejection::Reason::NonFinite);
-        FeaturesRecord {
-            model_sha256: self.model.sha256.clone(),
-            model: self.model.describe(),
-            model_known: self.model.is_known(),
-            precision: self.arithmetic.to_string(),
-            precision_reason: self.reason.to_owned(),
-            provider: self.arithmetic.provider().to_owned(),
-            onnxruntime: self.onnxruntime.clone(),
-            filter: filter.to_string(),
-            n_features,
-            zero_ratio: stats.zero_ratio,
-            min: stats.min,
-            max: stats.max,
-            mean: stats.mean,
-            norm_min: stats.norm_min,
-            norm_mean: stats.norm_mean,
-            norm_max: stats.norm_max,
-            n_non_finite: non_finite.count() as u64,
-            n_constant: stats.n_constant,
-            fingerprint: hex(&Sha256::digest(recipe)),
-        }
-    }
-
-    fn provenance(&self, manifest: &[u8]) -> Provenance {
-        let version = |name: &str, version: &str| Version {
-            name: name.to_owned(),
-            version: version.to_owned(),
-        };
-        Provenance {
-            command: String::new(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            git_commit: env!("FRUITS_GIT_COMMIT").to_owned(),
-            rustc: env!("FRUITS_RUSTC").to_owned(),
-            lock_sha256: env!("FRUITS_LOCK_SHA256").to_owned(),
-            libraries: vec![
-                version("onnxruntime", &self.onnxruntime),
-                version("faer", env!("FRUITS_VERSION_FAER")),
-                version("image", env!("FRUITS_VERSION_IMAGE")),
-                version("linfa-reduction", env!("FRUITS_VERSION_LINFA_REDUCTION")),
-                version("mozjpeg", env!("FRUITS_VERSION_MOZJPEG")),
-                version("ort", env!("FRUITS_VERSION_ORT")),
-                version("plotters", env!("FRUITS_VERSION_PLOTTERS")),
-                version("polars", env!("FRUITS_VERSION_POLARS")),
-            ],
-            cpu: self.cpu.name.clone(),
-            cpu_features: self.cpu.features(),
-            manifest_sha256: hex(&Sha256::digest(manifest)),
-            outputs: Vec::new(),
-        }
     }
 }
 
@@ -562,69 +445,6 @@ fn project(
     Ok(worst)
 }
 
-fn pca_record(params: &Params, pca: &Pca, worst_reconstructed: Vec<Reconstruction>) -> PcaRecord {
-    let ratios = pca.explained_variance_ratio();
-    PcaRecord {
-        solver: params.pca.solver.to_string(),
-        seed: params.pca.seed,
-        n_components: pca.n_components(),
-        rule: rule(params.pca.keep),
-        rank_limit: pca.rank_limit(),
-        explained_variance: pca.explained_variance().to_vec(),
-        explained_variance_ratio_sum: ratios.iter().sum(),
-        explained_variance_ratio: ratios,
-        further_ratios: pca.further_ratios(),
-        total_variance: pca.total_variance(),
-        residual: pca.residual(),
-        n_passes: pca.n_passes(),
-        converged: pca.converged(),
-        needed: SHARES.iter().map(|&share| pca.needed(share)).collect(),
-        worst_reconstructed,
-    }
-}
-
-/// How the number of components was fixed, in words.
-fn rule(keep: Keep) -> String {
-    match keep {
-        Keep::Components(n) => format!("the first {n} components, a fixed number"),
-        Keep::Variance(share) => {
-            format!(
-                "the fewest components that explain {} % of the total variance",
-                100.0 * share
-            )
-        }
-    }
-}
-
-fn pca_warnings(params: &Params, pca: &Pca) -> Vec<String> {
-    let mut warnings = Vec::new();
-    let kept: f64 = pca.explained_variance_ratio().iter().sum();
-    if let Keep::Components(asked) = params.pca.keep {
-        if pca.n_components() < asked {
-            warnings.push(format!(
-                "{asked} components were asked for, but {} images have at most {}: {} are kept",
-                pca.n_samples(),
-                pca.rank_limit(),
-                pca.n_components()
-            ));
-        }
-        if kept < SHARES[0] {
-            warnings.push(format!(
-                "{} components explain {:.1} % of the variance, less than 90 %",
-                pca.n_components(),
-                100.0 * kept
-            ));
-        }
-    }
-    if !pca.converged() {
-        warnings.push(format!(
-            "PCA stopped at its cap of {} passes before its residual was small enough",
-            pca.n_passes()
-        ));
-    }
-    warnings
-}
-
 /// t-SNE; adds `tsne_x` and `tsne_y` to `images`. `false` if it cannot be computed on these images.
 fn embed(
     params: &Params,
@@ -686,185 +506,6 @@ fn embed(
         init: init.to_string(),
     });
     Ok(true)
-}
-
-/// What is known of a run once its images are.
-fn begin_record(params: &Params, loaded: &Loaded, images: &DataFrame) -> Result<Run> {
-    let accepted = images.height() as u64;
-    let mut warnings = Vec::new();
-    let classes = if accepted == 0 {
-        Vec::new()
-    } else {
-        count(strings(images, LABEL)?)
-    };
-    let classes: Vec<_> = classes
-        .into_iter()
-        .map(|(label, n)| ClassCount {
-            label: label.to_owned(),
-            n,
-        })
-        .collect();
-    if classes.len() == 1 {
-        warnings.push(
-            "there is one class only: nothing is said of how well labels are told apart".to_owned(),
-        );
-    }
-    if !loaded.rejected.is_empty() {
-        warnings.push(format!(
-            "{} files were rejected; each is listed with its reason",
-            loaded.rejected.len()
-        ));
-    }
-    Ok(Run {
-        schema: SCHEMA.to_owned(),
-        status: Status::Complete,
-        source: SourceRecord {
-            kind: "folder".to_owned(),
-            name: params.input.display().to_string(),
-            n_objects: loaded.n_listed,
-            size_bytes: loaded.size_bytes,
-            label_rule: load::LABEL_RULE.to_owned(),
-        },
-        images: ImageCounts {
-            listed: loaded.n_listed,
-            accepted,
-            rejected: loaded.rejected.len() as u64,
-            skipped: loaded.n_skipped,
-        },
-        classes,
-        dataset: if accepted == 0 {
-            Dataset::default()
-        } else {
-            dataset(images)?
-        },
-        features: None,
-        pca: None,
-        tsne: None,
-        quality: None,
-        warnings,
-        parameters: Vec::<Parameter>::new(),
-        provenance: Provenance::default(),
-    })
-}
-
-fn dataset(images: &DataFrame) -> Result<Dataset> {
-    let widths = column(images, WIDTH)?.u32()?.no_null_iter();
-    let heights = column(images, HEIGHT)?.u32()?.no_null_iter();
-    let sizes = by_frequency(count(widths.zip(heights).collect::<Vec<_>>()));
-    let modes = by_frequency(count(strings(images, MODE)?));
-    let orientations = column(images, ORIENTATION)?.u32()?;
-    let mut same: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for (digest, key) in strings(images, SHA256)?
-        .into_iter()
-        .zip(strings(images, KEY)?)
-    {
-        same.entry(digest).or_default().push(key.to_owned());
-    }
-    let mut duplicates: Vec<_> = same.into_values().filter(|keys| keys.len() > 1).collect();
-    duplicates.sort();
-    let n_duplicate_groups = duplicates.len() as u64;
-    duplicates.truncate(MAX_DUPLICATE_GROUPS);
-    Ok(Dataset {
-        n_sizes: sizes.len() as u64,
-        sizes: sizes
-            .into_iter()
-            .take(MAX_SIZES)
-            .map(|((width, height), n)| SizeCount { width, height, n })
-            .collect(),
-        modes: modes
-            .into_iter()
-            .map(|(mode, n)| ModeCount {
-                mode: mode.to_owned(),
-                n,
-            })
-            .collect(),
-        n_rotated: orientations.no_null_iter().filter(|&o| o > 1).count() as u64,
-        duplicates,
-        n_duplicate_groups,
-        near_duplicates: Vec::new(),
-    })
-}
-
-/// The closest pairs of images by their scores, each image with its nearest other; equal files are left out.
-fn near_duplicates(images: &DataFrame, n_components: usize) -> Result<Vec<NearDuplicate>> {
-    let names: Vec<_> = (0..n_components).map(pc).collect();
-    let neighbors = nearest(&Matrix::from_columns(images, &names)?, 1)?;
-    let (keys, digests) = (strings(images, KEY)?, strings(images, SHA256)?);
-    let mut pairs = Vec::new();
-    for i in 0..keys.len() {
-        for (&j, &squared) in neighbors
-            .indices(i)
-            .iter()
-            .zip(neighbors.squared_distances(i))
-        {
-            let (low, high) = (i.min(j as usize), i.max(j as usize));
-            if digests[low] != digests[high] {
-                pairs.push((squared, low, high));
-            }
-        }
-    }
-    pairs.sort_by(|a, b| a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2))));
-    pairs.dedup_by_key(|(_, low, high)| (*low, *high));
-    let closest = pairs.into_iter().take(MAX_NEAR_DUPLICATES);
-    Ok(closest
-        .map(|(squared, low, high)| NearDuplicate {
-            first: keys[low].to_owned(),
-            second: keys[high].to_owned(),
-            distance: squared.sqrt(),
-        })
-        .collect())
-}
-
-/// Pairs of images that look alike, as the report shows them.
-const MAX_NEAR_DUPLICATES: usize = 12;
-/// Image sizes that the record lists; the others are counted.
-const MAX_SIZES: usize = 10;
-/// Groups of equal files that the record lists; the others are counted.
-const MAX_DUPLICATE_GROUPS: usize = 50;
-
-/// Values with how often they occur, sorted by value.
-fn count<T: Ord>(values: Vec<T>) -> Vec<(T, u64)> {
-    let mut counts = BTreeMap::new();
-    for value in values {
-        *counts.entry(value).or_default() += 1;
-    }
-    counts.into_iter().collect()
-}
-
-/// Most frequent first, ties in their order.
-fn by_frequency<T>(mut counts: Vec<(T, u64)>) -> Vec<(T, u64)> {
-    counts.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
-    counts
-}
-
-/// An image of each of the first classes, before and after the resize.
-fn examples(folder: &LocalFolder, images: &DataFrame, filter: Filter) -> Result<Vec<Example>> {
-    if images.height() == 0 {
-        return Ok(Vec::new());
-    }
-    let mut first: BTreeMap<&str, &str> = BTreeMap::new();
-    for (label, key) in strings(images, LABEL)?
-        .into_iter()
-        .zip(strings(images, KEY)?)
-    {
-        first.entry(label).or_insert(key);
-    }
-    let mut examples = Vec::new();
-    for key in first.into_values().take(MAX_EXAMPLES) {
-        // A file that went away since is no reason to lose a report.
-        let Ok(bytes) = folder.read(key) else {
-            continue;
-        };
-        if let Ok(preview) = resize::preview(&bytes, filter) {
-            examples.push(Example {
-                key: key.to_owned(),
-                original: preview.original_png,
-                original_mime: "image/png".to_owned(),
-                resized_png: preview.resized_png,
-            });
-        }
-    }
-    Ok(examples)
 }
 
 /// Largest resident memory of this process so far, 0 where the system does not tell.

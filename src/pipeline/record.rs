@@ -1,0 +1,278 @@
+//! What a run found, as its record says it.
+
+use std::collections::BTreeMap;
+
+use polars::prelude::*;
+
+use crate::error::Result;
+use crate::load::{self, Loaded};
+use crate::matrix::{Matrix, column, strings};
+use crate::neighbors::nearest;
+use crate::pca::{Keep, Pca};
+use crate::record::{
+    ClassCount, Dataset, Example, ImageCounts, ModeCount, NearDuplicate, Parameter, PcaRecord,
+    Provenance, Reconstruction, Run, SCHEMA, SizeCount, SourceRecord, Status,
+};
+use crate::resize::{self, Filter};
+use crate::schema::{HEIGHT, KEY, LABEL, MODE, ORIENTATION, SHA256, WIDTH, pc};
+use crate::source::local::LocalFolder;
+
+use super::Params;
+
+/// Classes of which the report shows an image before and after the resize.
+const MAX_EXAMPLES: usize = 5;
+/// Shares of the variance a reader asks for.
+const SHARES: [f64; 3] = [0.90, 0.95, 0.99];
+
+pub(super) fn pca_record(
+    params: &Params,
+    pca: &Pca,
+    worst_reconstructed: Vec<Reconstruction>,
+) -> PcaRecord {
+    let ratios = pca.explained_variance_ratio();
+    PcaRecord {
+        solver: params.pca.solver.to_string(),
+        seed: params.pca.seed,
+        n_components: pca.n_components(),
+        rule: rule(params.pca.keep),
+        rank_limit: pca.rank_limit(),
+        explained_variance: pca.explained_variance().to_vec(),
+        explained_variance_ratio_sum: ratios.iter().sum(),
+        explained_variance_ratio: ratios,
+        further_ratios: pca.further_ratios(),
+        total_variance: pca.total_variance(),
+        residual: pca.residual(),
+        n_passes: pca.n_passes(),
+        converged: pca.converged(),
+        needed: SHARES.iter().map(|&share| pca.needed(share)).collect(),
+        worst_reconstructed,
+    }
+}
+
+/// How the number of components was fixed, in words.
+fn rule(keep: Keep) -> String {
+    match keep {
+        Keep::Components(n) => format!("the first {n} components, a fixed number"),
+        Keep::Variance(share) => {
+            format!(
+                "the fewest components that explain {} % of the total variance",
+                100.0 * share
+            )
+        }
+    }
+}
+
+pub(super) fn pca_warnings(params: &Params, pca: &Pca) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let kept: f64 = pca.explained_variance_ratio().iter().sum();
+    if let Keep::Components(asked) = params.pca.keep {
+        if pca.n_components() < asked {
+            warnings.push(format!(
+                "{asked} components were asked for, but {} images have at most {}: {} are kept",
+                pca.n_samples(),
+                pca.rank_limit(),
+                pca.n_components()
+            ));
+        }
+        if kept < SHARES[0] {
+            warnings.push(format!(
+                "{} components explain {:.1} % of the variance, less than 90 %",
+                pca.n_components(),
+                100.0 * kept
+            ));
+        }
+    }
+    if !pca.converged() {
+        warnings.push(format!(
+            "PCA stopped at its cap of {} passes before its residual was small enough",
+            pca.n_passes()
+        ));
+    }
+    warnings
+}
+
+/// What is known of a run once its images are.
+pub(super) fn begin_record(params: &Params, loaded: &Loaded, images: &DataFrame) -> Result<Run> {
+    let accepted = images.height() as u64;
+    let mut warnings = Vec::new();
+    let classes = if accepted == 0 {
+        Vec::new()
+    } else {
+        count(strings(images, LABEL)?)
+    };
+    let classes: Vec<_> = classes
+        .into_iter()
+        .map(|(label, n)| ClassCount {
+            label: label.to_owned(),
+            n,
+        })
+        .collect();
+    if classes.len() == 1 {
+        warnings.push(
+            "there is one class only: nothing is said of how well labels are told apart".to_owned(),
+        );
+    }
+    if !loaded.rejected.is_empty() {
+        warnings.push(format!(
+            "{} files were rejected; each is listed with its reason",
+            loaded.rejected.len()
+        ));
+    }
+    Ok(Run {
+        schema: SCHEMA.to_owned(),
+        status: Status::Complete,
+        source: SourceRecord {
+            kind: "folder".to_owned(),
+            name: params.input.display().to_string(),
+            n_objects: loaded.n_listed,
+            size_bytes: loaded.size_bytes,
+            label_rule: load::LABEL_RULE.to_owned(),
+        },
+        images: ImageCounts {
+            listed: loaded.n_listed,
+            accepted,
+            rejected: loaded.rejected.len() as u64,
+            skipped: loaded.n_skipped,
+        },
+        classes,
+        dataset: if accepted == 0 {
+            Dataset::default()
+        } else {
+            dataset(images)?
+        },
+        features: None,
+        pca: None,
+        tsne: None,
+        quality: None,
+        warnings,
+        parameters: Vec::<Parameter>::new(),
+        provenance: Provenance::default(),
+    })
+}
+
+fn dataset(images: &DataFrame) -> Result<Dataset> {
+    let widths = column(images, WIDTH)?.u32()?.no_null_iter();
+    let heights = column(images, HEIGHT)?.u32()?.no_null_iter();
+    let sizes = by_frequency(count(widths.zip(heights).collect::<Vec<_>>()));
+    let modes = by_frequency(count(strings(images, MODE)?));
+    let orientations = column(images, ORIENTATION)?.u32()?;
+    let mut same: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (digest, key) in strings(images, SHA256)?
+        .into_iter()
+        .zip(strings(images, KEY)?)
+    {
+        same.entry(digest).or_default().push(key.to_owned());
+    }
+    let mut duplicates: Vec<_> = same.into_values().filter(|keys| keys.len() > 1).collect();
+    duplicates.sort();
+    let n_duplicate_groups = duplicates.len() as u64;
+    duplicates.truncate(MAX_DUPLICATE_GROUPS);
+    Ok(Dataset {
+        n_sizes: sizes.len() as u64,
+        sizes: sizes
+            .into_iter()
+            .take(MAX_SIZES)
+            .map(|((width, height), n)| SizeCount { width, height, n })
+            .collect(),
+        modes: modes
+            .into_iter()
+            .map(|(mode, n)| ModeCount {
+                mode: mode.to_owned(),
+                n,
+            })
+            .collect(),
+        n_rotated: orientations.no_null_iter().filter(|&o| o > 1).count() as u64,
+        duplicates,
+        n_duplicate_groups,
+        near_duplicates: Vec::new(),
+    })
+}
+
+/// The closest pairs of images by their scores, each image with its nearest other; equal files are left out.
+pub(super) fn near_duplicates(
+    images: &DataFrame,
+    n_components: usize,
+) -> Result<Vec<NearDuplicate>> {
+    let names: Vec<_> = (0..n_components).map(pc).collect();
+    let neighbors = nearest(&Matrix::from_columns(images, &names)?, 1)?;
+    let (keys, digests) = (strings(images, KEY)?, strings(images, SHA256)?);
+    let mut pairs = Vec::new();
+    for i in 0..keys.len() {
+        for (&j, &squared) in neighbors
+            .indices(i)
+            .iter()
+            .zip(neighbors.squared_distances(i))
+        {
+            let (low, high) = (i.min(j as usize), i.max(j as usize));
+            if digests[low] != digests[high] {
+                pairs.push((squared, low, high));
+            }
+        }
+    }
+    pairs.sort_by(|a, b| a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2))));
+    pairs.dedup_by_key(|(_, low, high)| (*low, *high));
+    let closest = pairs.into_iter().take(MAX_NEAR_DUPLICATES);
+    Ok(closest
+        .map(|(squared, low, high)| NearDuplicate {
+            first: keys[low].to_owned(),
+            second: keys[high].to_owned(),
+            distance: squared.sqrt(),
+        })
+        .collect())
+}
+
+/// Pairs of images that look alike, as the report shows them.
+const MAX_NEAR_DUPLICATES: usize = 12;
+/// Image sizes that the record lists; the others are counted.
+const MAX_SIZES: usize = 10;
+/// Groups of equal files that the record lists; the others are counted.
+const MAX_DUPLICATE_GROUPS: usize = 50;
+
+/// Values with how often they occur, sorted by value.
+fn count<T: Ord>(values: Vec<T>) -> Vec<(T, u64)> {
+    let mut counts = BTreeMap::new();
+    for value in values {
+        *counts.entry(value).or_default() += 1;
+    }
+    counts.into_iter().collect()
+}
+
+/// Most frequent first, ties in their order.
+fn by_frequency<T>(mut counts: Vec<(T, u64)>) -> Vec<(T, u64)> {
+    counts.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+    counts
+}
+
+/// An image of each of the first classes, before and after the resize.
+pub(super) fn examples(
+    folder: &LocalFolder,
+    images: &DataFrame,
+    filter: Filter,
+) -> Result<Vec<Example>> {
+    if images.height() == 0 {
+        return Ok(Vec::new());
+    }
+    let mut first: BTreeMap<&str, &str> = BTreeMap::new();
+    for (label, key) in strings(images, LABEL)?
+        .into_iter()
+        .zip(strings(images, KEY)?)
+    {
+        first.entry(label).or_insert(key);
+    }
+    let mut examples = Vec::new();
+    for key in first.into_values().take(MAX_EXAMPLES) {
+        // A file that went away since is no reason to lose a report.
+        let Ok(bytes) = folder.read(key) else {
+            continue;
+        };
+        if let Ok(preview) = resize::preview(&bytes, filter) {
+            examples.push(Example {
+                key: key.to_owned(),
+                original: preview.original_png,
+                original_mime: "image/png".to_owned(),
+                resized_png: preview.resized_png,
+            });
+        }
+    }
+    Ok(examples)
+}
