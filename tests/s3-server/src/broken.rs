@@ -1,0 +1,75 @@
+//! Answers whose body goes wrong on the way. Status and headers, checksum and length among them, are those of the whole.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::StreamExt;
+use http_body_util::{BodyExt, StreamBody};
+use hyper::Response;
+use hyper::body::Frame;
+use hyper::header::CONTENT_LENGTH;
+use s3s::Body;
+
+use crate::front::HangUp;
+
+/// hyper throws away what it has not written when a body fails. It writes whenever a body has nothing to give, so a short
+/// wait before the failure lets the first half out.
+const FLUSH: Duration = Duration::from_millis(20);
+
+/// What comes after the first half of the body.
+#[derive(Debug, Clone, Copy)]
+pub enum Second {
+    /// The connection ends
+    Never,
+    /// The rest, after a pause
+    After(Duration),
+}
+
+/// The first half of the body, then `second`.
+///
+/// # Errors
+/// [`HangUp`] where there is no body to break off and none shall follow: then the whole answer is lost.
+pub async fn halved(answer: Response<Body>, second: Second) -> Result<Response<Body>, HangUp> {
+    let (answer, mut head) = collected(answer).await?;
+    if head.is_empty() && matches!(second, Second::Never) {
+        return Err(HangUp);
+    }
+    let tail = head.split_off(head.len() / 2);
+    let rest = async move {
+        match second {
+            Second::Never => {
+                tokio::time::sleep(FLUSH).await;
+                Err(io::Error::other("broken off on purpose"))
+            }
+            Second::After(pause) => {
+                tokio::time::sleep(pause).await;
+                Ok(Frame::data(tail))
+            }
+        }
+    };
+    let pieces = futures::stream::iter([Ok(Frame::data(head))]).chain(futures::stream::once(rest));
+    Ok(answer.map(|()| Body::http_body_unsync(StreamBody::new(pieces))))
+}
+
+/// The bit of lowest value changed in the byte in the middle.
+pub async fn corrupted(answer: Response<Body>) -> Result<Response<Body>, HangUp> {
+    let (answer, body) = collected(answer).await?;
+    let mut body = Vec::from(body);
+    let middle = body.len() / 2;
+    if let Some(byte) = body.get_mut(middle) {
+        *byte ^= 1;
+    }
+    Ok(answer.map(|()| Body::from(body)))
+}
+
+/// The body apart, with its length written in the headers, where it is not yet: the new body will not know it.
+async fn collected(answer: Response<Body>) -> Result<(Response<()>, Bytes), HangUp> {
+    let (mut parts, body) = answer.into_parts();
+    let body = BodyExt::collect(body).await.map_err(|_| HangUp)?.to_bytes();
+    parts
+        .headers
+        .entry(CONTENT_LENGTH)
+        .or_insert(body.len().into());
+    Ok((Response::from_parts(parts, ()), body))
+}
