@@ -29,10 +29,12 @@ report: prerequisites setup build ## render data-sample into reports/sample/inde
 
 test: prerequisites setup ## run all tests
 	cargo test --release --locked
+	cargo test --release --locked --package s3-server
 
 check: prerequisites ## formatting, clippy and documentation, warnings denied
-	cargo fmt --check
+	cargo fmt --all --check
 	cargo clippy --release --all-targets --locked -- -D warnings
+	cargo clippy --release --all-targets --locked --package s3-server -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps --locked
 
 bench: prerequisites setup ## measure the speed claims (BENCH_ARGS="...")

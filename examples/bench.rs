@@ -16,9 +16,10 @@ use fruits::load::{LoadParams, load, read};
 use fruits::matrix::binaries;
 use fruits::pca::PcaParams;
 use fruits::pipeline::{self, Event, Outcome, Params};
+use fruits::place::Place;
 use fruits::resize::{Filter, resize};
 use fruits::schema::PIXELS;
-use fruits::source::local::LocalFolder;
+use fruits::source::Source;
 use fruits::tsne::TsneParams;
 
 #[derive(Parser)]
@@ -97,20 +98,20 @@ fn throughput(
     threads: usize,
 ) -> Result<String, Box<dyn Error>> {
     let (arithmetic, _) = precision.resolve(cpu)?;
-    let folder = LocalFolder::open(&options.input)?;
+    let source = Source::folder(&options.input)?;
     let wanted = LoadParams {
         limit: Some(options.images),
         ..LoadParams::default()
     };
-    let manifest = load(&folder, &wanted)?.manifest;
+    let manifest = load(&source, &wanted)?.manifest;
     let n = manifest.height() as f64;
     let runtime = RuntimeFolder::find();
     let mut vgg16 = Vgg16::new(&runtime, &Model::read(None, &runtime)?, arithmetic, threads)?;
-    let ready = resize(&read(&folder, &manifest)?, Filter::Bicubic)?.images;
+    let ready = resize(&read(&source, &manifest)?, Filter::Bicubic)?.images;
     let (mut whole, mut alone) = (Vec::new(), Vec::new());
     for _ in 0..3 {
         let began = Instant::now();
-        let pixels = resize(&read(&folder, &manifest)?, Filter::Bicubic)?.images;
+        let pixels = resize(&read(&source, &manifest)?, Filter::Bicubic)?.images;
         features(&pixels, &mut vgg16, &mut |_| true)?;
         whole.push(n / began.elapsed().as_secs_f64());
         let began = Instant::now();
@@ -133,12 +134,12 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 fn run(options: &Options, threads: usize) -> fruits::Result<Outcome> {
     let params = Params {
-        input: options.input.clone(),
+        input: Source::folder(&options.input)?,
         load: LoadParams::default(),
         filter: Filter::Bicubic,
         precision: options.precision,
         model: None,
-        cache: Some(options.cache.clone()),
+        cache: Some(Place::Folder(options.cache.clone())),
         pca: PcaParams::default(),
         tsne: TsneParams::default(),
         threads,

@@ -27,6 +27,14 @@ pub enum Error {
         /// What the operating system said.
         source: std::io::Error,
     },
+    /// A bucket or an object could not be read or written.
+    #[error("{message}")]
+    Bucket {
+        /// What was tried, why it failed and what to do.
+        message: String,
+        /// What S3 or the network said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// ONNX Runtime or the model cannot be used.
     #[error("{message}")]
     Runtime {

@@ -3,11 +3,11 @@
 //! ```no_run
 //! use fruits::load::{LoadParams, load, read};
 //! use fruits::resize::{Filter, resize};
-//! use fruits::source::local::LocalFolder;
+//! use fruits::source::Source;
 //!
-//! let folder = LocalFolder::open("data-sample")?;
-//! let manifest = load(&folder, &LoadParams::default())?.manifest;
-//! let images = resize(&read(&folder, &manifest)?, Filter::Bicubic)?.images;
+//! let source = Source::folder("data-sample")?;
+//! let manifest = load(&source, &LoadParams::default())?.manifest;
+//! let images = resize(&read(&source, &manifest)?, Filter::Bicubic)?.images;
 //! println!("{images}");
 //! # Ok::<(), fruits::Error>(())
 //! ```
@@ -27,6 +27,10 @@ pub mod schema;
 pub mod rejection;
 
 pub mod atomic;
+
+pub mod s3;
+
+pub mod place;
 
 pub mod matrix;
 pub mod neighbors;

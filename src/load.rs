@@ -3,18 +3,22 @@
 //! The class of an image is the name of the folder that holds it.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 
 use polars::prelude::*;
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::matrix::strings;
+use crate::matrix::{column, strings};
 use crate::rejection::{Reason, Rejection};
-use crate::schema::{CONTENT, KEY, LABEL, SHA256, SIZE_BYTES};
-use crate::source::local::{self, LocalFolder, Object};
+use crate::schema::{CONTENT, ETAG, KEY, LABEL, SHA256, SIZE_BYTES, VERSION_ID};
+use crate::source::{Fetched, Object, Source, Unread, Wanted};
 
 /// The rule of this step, as the report states it.
 pub const LABEL_RULE: &str = "name of the folder that holds the image";
+
+/// A file larger than this is no photograph: it is more than an image may take when it is decoded.
+pub const MAX_FILE_BYTES: u64 = 512 << 20;
 
 /// Which images to take.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,7 +34,7 @@ pub struct LoadParams {
 /// What was found.
 #[derive(Debug, Clone)]
 pub struct Loaded {
-    /// `key` String, `label` String, `size_bytes` `UInt64`, `sha256` String; one row an image, sorted by key.
+    /// `key` String, `label` String, `size_bytes` `UInt64`, `etag` String; one row an image, sorted by key.
     pub manifest: DataFrame,
     /// Files that cannot be read.
     pub rejected: Vec<Rejection>,
@@ -42,19 +46,33 @@ pub struct Loaded {
     pub size_bytes: u64,
 }
 
-/// Lists the images below `folder`, labels them, applies `params` and hashes what is left.
+/// Lists the images below `source`, labels them and applies `params`. What is left has an `etag`: files of a folder are
+/// read for it, those of a bucket are not.
 ///
 /// # Errors
-/// [`Error::Invalid`] for a class that does not exist or a zero, [`Error::NoImage`] if nothing is left.
-pub fn load(folder: &LocalFolder, params: &LoadParams) -> Result<Loaded> {
+/// [`Error::Invalid`] for a class that does not exist or a zero, [`Error::NoImage`] if nothing is left,
+/// [`Error::Bucket`] if the bucket cannot be listed.
+pub fn load(source: &Source, params: &LoadParams) -> Result<Loaded> {
+    load_with(source, params, &mut |_| true)
+}
+
+/// [`load`], with a bucket's listing told to `keep_going`, page by page, as the number of files so far.
+///
+/// # Errors
+/// As [`load`], and [`Error::Interrupted`] if `keep_going` says no.
+pub fn load_with(
+    source: &Source,
+    params: &LoadParams,
+    keep_going: &mut dyn FnMut(u64) -> bool,
+) -> Result<Loaded> {
     check(params)?;
-    let listing = folder.list();
+    let listing = source.list(keep_going)?;
     let n_listed = listing.objects.len() as u64 + listing.unlisted.len() as u64;
     let size_bytes = listing.objects.iter().map(|o| o.size_bytes).sum();
     let unlisted = listing.unlisted.into_iter().map(|u| Rejection {
-        reason: Reason::of_reading(&u.kind.into()),
         key: u.key,
         size_bytes: 0,
+        reason: u.reason,
         message: u.message,
     });
     let mut rejected: Vec<_> = unlisted.collect();
@@ -68,17 +86,18 @@ pub fn load(folder: &LocalFolder, params: &LoadParams) -> Result<Loaded> {
     }
     if classes.is_empty() {
         if let Some(Rejection { key, message, .. }) = rejected.first() {
+            let where_is = source.name_of(key);
             let source = std::io::Error::other(message.clone());
-            return Err(Error::storage("read", folder.root().join(key))(source));
+            return Err(Error::storage("read", where_is)(source));
         }
-        return Err(nothing_found(folder, n_found));
+        return Err(nothing_found(source, n_found));
     }
     let chosen = choose(classes, params)?;
     let n_skipped = n_found as u64 - chosen.len() as u64;
 
-    let hashed: Vec<_> = chosen.into_par_iter().map(hash).collect();
-    let mut rows = Vec::with_capacity(hashed.len());
-    for outcome in hashed {
+    let identified: Vec<_> = chosen.into_par_iter().map(identify).collect();
+    let mut rows = Vec::with_capacity(identified.len());
+    for outcome in identified {
         match outcome {
             Ok(row) => rows.push(row),
             Err(rejection) => rejected.push(rejection),
@@ -102,7 +121,7 @@ pub fn load(folder: &LocalFolder, params: &LoadParams) -> Result<Loaded> {
                 rows.iter().map(|r| r.0.size_bytes).collect::<Vec<_>>(),
             ),
             Column::new(
-                SHA256.into(),
+                ETAG.into(),
                 rows.iter().map(|r| r.1.clone()).collect::<Vec<_>>(),
             ),
         ],
@@ -116,30 +135,60 @@ pub fn load(folder: &LocalFolder, params: &LoadParams) -> Result<Loaded> {
     })
 }
 
-/// Adds the encoded bytes of each image as `content` Binary; for sets that fit in memory.
+/// Adds the encoded bytes of each image as `content` Binary, with their `sha256` String and `version_id` String (null
+/// but in a versioned bucket); for sets that fit in memory.
 ///
 /// # Errors
-/// [`Error::Invalid`] without a `key` column; [`Error::Storage`] for a file that cannot be read.
-pub fn read(folder: &LocalFolder, manifest: &DataFrame) -> Result<DataFrame> {
-    let contents = strings(manifest, KEY)?
-        .into_par_iter()
-        .map(|key| {
-            folder
-                .read(key)
-                .map_err(Error::storage("read", folder.root().join(key)))
-        })
-        .collect::<Result<Vec<_>>>()?;
-    let mut frame = manifest.clone();
-    frame.with_column(
-        BinaryChunked::from_iter_values(CONTENT.into(), contents.iter()).into_column(),
-    )?;
-    Ok(frame)
+/// [`Error::Invalid`] without the columns of [`load`]; [`Error::Storage`] or [`Error::Bucket`] for a file that cannot be
+/// read or is not the one that was listed.
+pub fn read(source: &Source, manifest: &DataFrame) -> Result<DataFrame> {
+    let wanted = wanted(manifest)?;
+    let keys: Vec<String> = wanted.iter().map(|file| file.key.clone()).collect();
+    let never = AtomicBool::new(false);
+    let fetched = source
+        .fetch(wanted, &never)
+        .zip(&keys)
+        .map(|(outcome, key)| match outcome {
+            Ok(fetched) => Ok(fetched),
+            Err(Unread::Run(error)) => Err(error),
+            Err(Unread::File(_, message)) => {
+                let fault = std::io::Error::other(message);
+                Err(Error::storage("read", source.name_of(key))(fault))
+            }
+        });
+    with_content(manifest.clone(), &fetched.collect::<Result<Vec<_>>>()?)
 }
 
-/// The folder that holds the image, `None` right below the root.
+/// The files of a manifest, for [`Source::fetch`].
+pub(crate) fn wanted(manifest: &DataFrame) -> Result<Vec<Wanted>> {
+    let sizes = column(manifest, SIZE_BYTES)?.u64()?;
+    let keys = strings(manifest, KEY)?.into_iter();
+    let rows = keys.zip(strings(manifest, ETAG)?).zip(sizes.no_null_iter());
+    Ok(rows
+        .map(|((key, etag), size_bytes)| Wanted {
+            key: key.to_owned(),
+            size_bytes,
+            etag: etag.to_owned(),
+        })
+        .collect())
+}
+
+/// Adds what was read to the rows it belongs to.
+pub(crate) fn with_content(mut rows: DataFrame, fetched: &[Fetched]) -> Result<DataFrame> {
+    let sha256: Vec<&str> = fetched.iter().map(|f| f.sha256.as_str()).collect();
+    let versions: Vec<Option<&str>> = fetched.iter().map(|f| f.version_id.as_deref()).collect();
+    let contents = fetched.iter().map(|f| &f.bytes);
+    rows.with_column(Column::new(SHA256.into(), sha256))?;
+    rows.with_column(Column::new(VERSION_ID.into(), versions))?;
+    rows.with_column(BinaryChunked::from_iter_values(CONTENT.into(), contents).into_column())?;
+    Ok(rows)
+}
+
+/// The folder that holds the image; `None` right below the root, and where its name is empty, as a key may have it.
 fn label(key: &str) -> Option<&str> {
     let (folders, _) = key.rsplit_once('/')?;
-    Some(folders.rsplit_once('/').map_or(folders, |(_, last)| last))
+    let label = folders.rsplit_once('/').map_or(folders, |(_, last)| last);
+    Some(label).filter(|label| !label.is_empty())
 }
 
 fn check(params: &LoadParams) -> Result<()> {
@@ -151,8 +200,7 @@ fn check(params: &LoadParams) -> Result<()> {
     Ok(())
 }
 
-fn nothing_found(folder: &LocalFolder, n_files: usize) -> Error {
-    let root = folder.root().display();
+fn nothing_found(root: &Source, n_files: usize) -> Error {
     Error::NoImage(if n_files == 0 {
         format!("no file below `{root}`; it should hold one folder of images a class")
     } else {
@@ -207,22 +255,25 @@ fn choose(mut classes: BTreeMap<String, Vec<Object>>, params: &LoadParams) -> Re
     Ok(objects)
 }
 
-fn hash(object: Object) -> Result<(Object, String), Rejection> {
-    let reject = |reason, message: String| Rejection {
-        key: object.key.clone(),
-        size_bytes: object.size_bytes,
-        reason,
-        message,
+/// The object with its ETag, or why it cannot be used.
+fn identify(object: Object) -> Result<(Object, String), Rejection> {
+    let outcome = match object.size_bytes {
+        0 => Err((Reason::ZeroBytes, "the file is empty".to_owned())),
+        size_bytes if size_bytes > MAX_FILE_BYTES => {
+            let message = format!(
+                "{size_bytes} bytes are too many for a photograph (at most {MAX_FILE_BYTES})"
+            );
+            Err((Reason::TooLarge, message))
+        }
+        _ => Source::etag(&object),
     };
-    if object.path.to_str().is_none() {
-        let message = "the file name is not UTF-8; rename the file".to_owned();
-        return Err(reject(Reason::Unreadable, message));
-    }
-    if object.size_bytes == 0 {
-        return Err(reject(Reason::ZeroBytes, "the file is empty".to_owned()));
-    }
-    match local::sha256(&object.path) {
-        Ok(digest) => Ok((object, digest)),
-        Err(e) => Err(reject(Reason::of_reading(&e), e.to_string())),
+    match outcome {
+        Ok(etag) => Ok((object, etag)),
+        Err((reason, message)) => Err(Rejection {
+            key: object.key,
+            size_bytes: object.size_bytes,
+            reason,
+            message,
+        }),
     }
 }

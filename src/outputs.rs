@@ -10,11 +10,14 @@ use crate::error::{Error, Result};
 use crate::matrix::{column, strings};
 use crate::pipeline::Outcome;
 use crate::record::{Output, Run, Timings};
-use crate::schema::{KEY, LABEL, SIZE_BYTES, TSNE_X, TSNE_Y};
+use crate::s3::Prefix;
+use crate::schema::{ETAG, KEY, LABEL, SHA256, SIZE_BYTES, TSNE_X, TSNE_Y, VERSION_ID};
 use crate::source::local::hex;
 
 /// Descriptors in few dimensions: `key`, `label`, `pc1` ... `pcK`, `tsne_x`, `tsne_y`.
 pub const EMBEDDINGS: &str = "embeddings.parquet";
+/// The images that were used: `key`, `label`, `size_bytes`, `etag`, `sha256`, `version_id`.
+pub const MANIFEST: &str = "manifest.parquet";
 /// The fitted PCA.
 pub const PCA: &str = "pca.parquet";
 /// Files that could not be used: `key`, `size_bytes`, `reason`, `message`.
@@ -33,11 +36,13 @@ pub const REPORT: &str = "index.html";
 /// # Errors
 /// [`Error::Storage`].
 pub fn write(outcome: &mut Outcome, folder: &Path) -> Result<()> {
-    let stale = [REPORT, RUN, EMBEDDINGS, PCA];
+    let stale = [REPORT, RUN, MANIFEST, EMBEDDINGS, PCA];
     for name in stale {
         remove_if_there(&folder.join(name))?;
     }
-    let mut outputs = Vec::new();
+    let identity = [KEY, LABEL, SIZE_BYTES, ETAG, SHA256, VERSION_ID];
+    let manifest = parquet(outcome.images.select(identity)?)?;
+    let mut outputs = vec![put(folder, MANIFEST, &manifest)?];
     if outcome.images.column("pc1").is_ok() {
         let bytes = embeddings(&outcome.images)?;
         outputs.push(put(folder, EMBEDDINGS, &bytes)?);
@@ -60,6 +65,35 @@ pub fn write(outcome: &mut Outcome, folder: &Path) -> Result<()> {
 pub fn write_timings(timings: &Timings, folder: &Path) -> Result<()> {
     atomic::write(&folder.join(TIMINGS), &json(timings)?)
 }
+
+/// Copies the files of a run to a bucket: `run.json` last, as the mark that the others are whole. What another run left
+/// there goes first, so that an upload that fails leaves no record of files that are not its own.
+///
+/// # Errors
+/// [`Error::Bucket`], [`Error::Storage`].
+pub fn upload(folder: &Path, prefix: &Prefix) -> Result<()> {
+    prefix.remove(RUN)?;
+    for (name, content_type) in FILES {
+        let path = folder.join(name);
+        if path.exists() {
+            prefix.write(name, atomic::read(&path)?, content_type)?;
+        } else {
+            prefix.remove(name)?;
+        }
+    }
+    Ok(())
+}
+
+/// What a run leaves, in the order it is uploaded in, with media types.
+const FILES: [(&str, &str); 7] = [
+    (MANIFEST, "application/vnd.apache.parquet"),
+    (EMBEDDINGS, "application/vnd.apache.parquet"),
+    (PCA, "application/vnd.apache.parquet"),
+    (REJECTED, "text/csv; charset=utf-8"),
+    (TIMINGS, "application/json"),
+    (REPORT, "text/html; charset=utf-8"),
+    (RUN, "application/json"),
+];
 
 fn write_run(run: &Run, folder: &Path) -> Result<()> {
     atomic::write(&folder.join(RUN), &json(run)?)
@@ -94,7 +128,10 @@ fn embeddings(images: &DataFrame) -> Result<Vec<u8>> {
         .into_iter()
         .filter(|name| wanted(name));
     let names: Vec<_> = names.cloned().collect();
-    let mut frame = images.select(names)?;
+    parquet(images.select(names)?)
+}
+
+fn parquet(mut frame: DataFrame) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     ParquetWriter::new(&mut bytes)
         .with_compression(ParquetCompression::Zstd(None))

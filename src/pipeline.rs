@@ -5,6 +5,7 @@
 
 mod gather;
 mod network;
+mod plan;
 mod record;
 mod shards;
 
@@ -16,27 +17,30 @@ use polars::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::features::Precision;
-use crate::load::{self, LoadParams};
+use crate::load::LoadParams;
 use crate::matrix::strings;
 use crate::pca::{Pca, PcaParams, RowBlocks};
+use crate::place::Place;
 use crate::quality::quality;
 use crate::record::{Example, Reconstruction, Run, Stage, Status, Timings, TsneRecord};
 use crate::rejection;
 use crate::resize::Filter;
-use crate::schema::{KEY, TSNE_X, TSNE_Y, pc};
-use crate::source::local::LocalFolder;
-use crate::store::{self, Receipt, Shard, Store};
+use crate::s3::Connection;
+use crate::schema::{KEY, SHA256, TSNE_X, TSNE_Y, pc};
+use crate::source::Source;
+use crate::store::{self, Receipt};
 use crate::tsne::{Tsne, TsneParams, tsne_with};
 
 use self::gather::Gathered;
-use self::network::Network;
+use self::plan::Planned;
+pub use self::plan::{Plan, dry_run};
 use self::record::{begin_record, examples, near_duplicates, pca_record, pca_warnings};
 
 /// What to run, and how.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Params {
-    /// Folder of images, one folder a class.
-    pub input: PathBuf,
+    /// Where the images are.
+    pub input: Source,
     /// Which images.
     pub load: LoadParams,
     /// How they are resized.
@@ -45,14 +49,27 @@ pub struct Params {
     pub precision: Precision,
     /// A model of the user's own instead of VGG16.
     pub model: Option<PathBuf>,
-    /// Folder of computed shards; a temporary one if absent.
-    pub cache: Option<PathBuf>,
+    /// Where computed shards are kept; a temporary folder if absent.
+    pub cache: Option<Place>,
     /// Principal components.
     pub pca: PcaParams,
     /// Embedding.
     pub tsne: TsneParams,
     /// Worker threads; no number depends on it.
     pub threads: usize,
+}
+
+impl Params {
+    /// The connection to S3, if the run has one.
+    #[must_use]
+    pub fn connection(&self) -> Option<&Connection> {
+        match (&self.input, &self.cache) {
+            (Source::Bucket(prefix), _) | (_, Some(Place::Bucket(prefix))) => {
+                Some(prefix.connection())
+            }
+            _ => None,
+        }
+    }
 }
 
 /// What a run says of itself while it works.
@@ -118,42 +135,32 @@ pub fn run(
     observe: &mut (dyn FnMut(&Event) + Send),
     stop: &AtomicBool,
 ) -> Result<Outcome> {
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(params.threads)
-        .build();
-    let pool = pool.map_err(|e| Error::Internal(format!("no thread pool: {e}")))?;
-    let mut control = Control {
-        observe,
-        stop,
-        stages: Vec::new(),
-    };
-    pool.install(|| steps(params, &mut control))
+    params.pca.check_params()?;
+    params.tsne.check()?;
+    if let Some(cache) = &params.cache {
+        cache.check_writable()?;
+    }
+    let mut control = Control::new(observe, stop);
+    control.install(params, |control| steps(params, control))
 }
 
 fn steps(params: &Params, control: &mut Control) -> Result<Outcome> {
     let began = Instant::now();
-    params.pca.check_params()?;
-    params.tsne.check()?;
-    let folder = LocalFolder::open(&params.input)?;
-    let mut loaded = control.stage("list", 0, |_| {
-        let loaded = load::load(&folder, &params.load)?;
-        let n = loaded.manifest.height() as u64;
-        let note = format!("{} files, {n} images to use", loaded.n_listed);
-        Ok(Done {
-            value: loaded,
-            items: n,
-            cache_hits: 0,
-            note,
-        })
-    })?;
-    let network = Network::new(params)?;
-    let recipe = network.recipe(params.filter);
-    let shards = store::plan(&loaded.manifest, &recipe)?;
-    let (store, _temporary) = open_store(params)?;
-    let receipts = describe(params, &folder, &store, &shards, &network, control)?;
+    let mut planned = Planned::new(params, control)?;
+    let receipts = describe(params, &planned, control)?;
     for receipt in &receipts {
-        loaded.rejected.extend(receipt.rejected.iter().cloned());
+        planned
+            .loaded
+            .rejected
+            .extend(receipt.rejected.iter().cloned());
     }
+    let Planned {
+        loaded,
+        network,
+        recipe,
+        shards,
+        store,
+    } = planned;
     let Gathered {
         mut images,
         stats,
@@ -170,7 +177,7 @@ fn steps(params: &Params, control: &mut Control) -> Result<Outcome> {
     })?;
 
     let mut run = begin_record(params, &loaded, &images)?;
-    run.provenance = network.provenance(store::manifest_text(&loaded.manifest)?.as_bytes());
+    run.provenance = network.provenance(store::manifest_text(&images, SHA256)?.as_bytes());
     let mut pca = None;
     if images.height() == 0 {
         let reason = format!(
@@ -211,12 +218,13 @@ fn steps(params: &Params, control: &mut Control) -> Result<Outcome> {
     for warning in &run.warnings {
         (control.observe)(&Event::Noted(warning.clone()));
     }
-    let examples = examples(&folder, &images, params.filter)?;
+    let examples = examples(&params.input, &images, params.filter)?;
     let timings = Timings {
         stages: std::mem::take(&mut control.stages),
         total_s: began.elapsed().as_secs_f64(),
         peak_rss_bytes: peak_rss_bytes(),
         threads: params.threads,
+        s3: params.connection().map(Connection::record),
         options: Vec::new(),
     };
     let rejected = rejection::to_frame(&loaded.rejected)?;
@@ -250,7 +258,28 @@ pub(crate) struct Control<'a> {
     stages: Vec<Stage>,
 }
 
-impl Control<'_> {
+impl<'a> Control<'a> {
+    fn new(observe: &'a mut (dyn FnMut(&Event) + Send), stop: &'a AtomicBool) -> Self {
+        Self {
+            observe,
+            stop,
+            stages: Vec::new(),
+        }
+    }
+
+    /// Works in a pool of the run's own number of threads.
+    fn install<T: Send>(
+        &mut self,
+        params: &Params,
+        work: impl FnOnce(&mut Self) -> Result<T> + Send,
+    ) -> Result<T> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(params.threads)
+            .build();
+        let pool = pool.map_err(|e| Error::Internal(format!("no thread pool: {e}")))?;
+        pool.install(|| work(self))
+    }
+
     /// Tells how far `stage` is; `false` if the run is to stop.
     pub(crate) fn advance(&mut self, stage: &str, n_done: u64, n_total: u64) -> bool {
         (self.observe)(&Event::Advanced {
@@ -258,6 +287,10 @@ impl Control<'_> {
             n_done,
             n_total,
         });
+        self.keeps_going()
+    }
+
+    fn keeps_going(&self) -> bool {
         !self.stop.load(Ordering::Relaxed)
     }
 
@@ -267,7 +300,7 @@ impl Control<'_> {
         n_total: u64,
         work: impl FnOnce(&mut Self) -> Result<Done<T>>,
     ) -> Result<T> {
-        if self.stop.load(Ordering::Relaxed) {
+        if !self.keeps_going() {
             return Err(Error::Interrupted);
         }
         (self.observe)(&Event::Started {
@@ -293,34 +326,18 @@ impl Control<'_> {
     }
 }
 
-/// The cache, or a folder that goes away with the run.
-fn open_store(params: &Params) -> Result<(Store, Option<tempfile::TempDir>)> {
-    if let Some(cache) = &params.cache {
-        return Ok((Store::open(cache)?, None));
-    }
-    let folder = tempfile::Builder::new().prefix("fruits-").tempdir();
-    let folder = folder.map_err(Error::storage("create a folder in", std::env::temp_dir()))?;
-    Ok((Store::open(folder.path())?, Some(folder)))
-}
-
 /// Computes the shards that have no receipt.
-fn describe(
-    params: &Params,
-    folder: &LocalFolder,
-    store: &Store,
-    plan: &[Shard],
-    network: &Network,
-    control: &mut Control,
-) -> Result<Vec<Receipt>> {
+fn describe(params: &Params, planned: &Planned, control: &mut Control) -> Result<Vec<Receipt>> {
+    let Planned {
+        network,
+        shards: plan,
+        store,
+        ..
+    } = planned;
     let n_total = plan.iter().map(|s| s.manifest.height() as u64).sum();
     control.stage("features", n_total, |control| {
-        let found: Vec<Option<Receipt>> = plan.iter().map(|shard| store.receipt(shard)).collect();
-        let missing: Vec<Shard> = plan
-            .iter()
-            .zip(&found)
-            .filter(|(_, r)| r.is_none())
-            .map(|(s, _)| s.clone())
-            .collect();
+        let found = store.receipts(plan, &mut || control.keeps_going())?;
+        let missing = plan::missing(plan, &found);
         let n_missing: u64 = missing.iter().map(|s| s.manifest.height() as u64).sum();
         let n_found = n_total - n_missing;
         let mut computed = Vec::new();
@@ -328,7 +345,7 @@ fn describe(
             let mut loaded = network.load(params.threads)?;
             let counts = (n_found, n_total);
             computed = shards::map_shards(
-                folder,
+                &params.input,
                 store,
                 &missing,
                 params.filter,

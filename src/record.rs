@@ -57,10 +57,13 @@ pub enum Status {
 /// Where the images came from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceRecord {
-    /// `folder`.
+    /// `folder` or `s3`.
     pub kind: String,
-    /// As the user named it.
+    /// As the user named it; `s3://bucket/prefix/` of a bucket.
     pub name: String,
+    /// Region of the bucket; absent for a folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
     /// Files found, images or not.
     pub n_objects: u64,
     /// Their size together.
@@ -353,8 +356,32 @@ pub struct Timings {
     pub peak_rss_bytes: u64,
     /// Worker threads.
     pub threads: usize,
+    /// What was asked of S3; absent where nothing was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub s3: Option<S3Record>,
     /// Options that change no number: folders, threads ...
     pub options: Vec<Parameter>,
+}
+
+/// What was asked of S3. Each request is counted once under its kind, however often it was sent.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct S3Record {
+    /// Pages of listings.
+    pub lists: u64,
+    /// Objects read.
+    pub gets: u64,
+    /// Objects written.
+    pub puts: u64,
+    /// Objects removed.
+    pub deletes: u64,
+    /// Requests that were sent again.
+    pub retries: u64,
+    /// Content of the objects read, in bytes.
+    pub received_bytes: u64,
+    /// Content of the objects written, in bytes.
+    pub sent_bytes: u64,
+    /// Time from each read's request to its last byte, summed over reads that overlap, in seconds.
+    pub get_s: f64,
 }
 
 /// A stage and what it took.

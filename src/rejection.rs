@@ -28,6 +28,8 @@ pub enum Reason {
     NotFound,
     /// Permission is missing.
     AccessDenied,
+    /// The file did not come in time.
+    Timeout,
     /// The system could not read the file.
     Unreadable,
     /// The file is not the one that was listed.
@@ -52,7 +54,7 @@ impl Reason {
     pub fn is_lasting(self) -> bool {
         !matches!(
             self,
-            Self::NotFound | Self::AccessDenied | Self::Unreadable | Self::Changed
+            Self::NotFound | Self::AccessDenied | Self::Timeout | Self::Unreadable | Self::Changed
         )
     }
 
@@ -68,6 +70,7 @@ impl Reason {
             Self::TooSmall => "too_small",
             Self::NotFound => "not_found",
             Self::AccessDenied => "access_denied",
+            Self::Timeout => "timeout",
             Self::Unreadable => "unreadable",
             Self::Changed => "changed",
             Self::NonFinite => "non_finite",

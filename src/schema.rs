@@ -6,6 +6,10 @@ pub const KEY: &str = "key";
 pub const LABEL: &str = "label";
 /// Size of the encoded file in bytes, `UInt64`.
 pub const SIZE_BYTES: &str = "size_bytes";
+/// Names the state of a file when it was listed: the ETag of an object, the SHA-256 of a file in a folder.
+pub const ETAG: &str = "etag";
+/// Version of an object in a versioned bucket; null elsewhere.
+pub const VERSION_ID: &str = "version_id";
 /// SHA-256 of the encoded file, lower-case hexadecimal.
 pub const SHA256: &str = "sha256";
 /// Encoded file, `Binary`.

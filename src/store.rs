@@ -2,7 +2,11 @@
 //!
 //! A shard is `features/<fingerprint>/shard-00017.parquet`; `shard-00017.json` beside it is its receipt, written last.
 //! A shard without a receipt does not exist. Two runs may write the same shard at once: both write the same bytes.
+//!
+//! Shards in a bucket have the same names. They are copied to this machine when they are first needed, since PCA reads
+//! them several times.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -13,8 +17,10 @@ use sha2::{Digest, Sha256};
 use crate::atomic;
 use crate::error::{Error, Result};
 use crate::matrix::{column, strings};
+use crate::place::Place;
 use crate::rejection::Rejection;
-use crate::schema::{KEY, LABEL, SHA256, SIZE_BYTES};
+use crate::s3::Prefix;
+use crate::schema::{ETAG, KEY, LABEL, SIZE_BYTES};
 use crate::source::local::hex;
 
 /// Images of a shard: 128 x 25,088 values are 12.8 MB, small enough to hold several, large enough that a receipt a
@@ -22,12 +28,18 @@ use crate::source::local::hex;
 pub const SHARD_LEN: usize = 128;
 
 /// Version of the layout of a shard and its receipt.
-const SCHEMA: &str = "fruits-shard/1";
+const SCHEMA: &str = "fruits-shard/2";
 
-/// A folder of shards.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Where shards and receipts lie in a cache.
+const FOLDER: &str = "features";
+
+/// Shards on this machine, and in a bucket if they are to outlive it.
+#[derive(Debug)]
 pub struct Store {
     root: PathBuf,
+    /// Goes away with the store.
+    _temporary: Option<tempfile::TempDir>,
+    bucket: Option<Prefix>,
 }
 
 /// A shard to compute: at most [`SHARD_LEN`] rows of the manifest.
@@ -35,7 +47,7 @@ pub struct Store {
 pub struct Shard {
     /// Place in the plan, counted from 0.
     pub index: usize,
-    /// `key`, `label`, `size_bytes`, `sha256`.
+    /// `key`, `label`, `size_bytes`, `etag`.
     pub manifest: DataFrame,
     /// SHA-256 over everything that decides the descriptors.
     pub fingerprint: String,
@@ -71,7 +83,7 @@ pub fn plan(manifest: &DataFrame, recipe: &str) -> Result<Vec<Shard>> {
         let manifest = manifest.slice((index * SHARD_LEN) as i64, SHARD_LEN);
         let mut hasher = Sha256::new();
         hasher.update(format!("{SCHEMA}\n{recipe}\n{index}\n"));
-        hasher.update(manifest_text(&manifest)?);
+        hasher.update(manifest_text(&manifest, ETAG)?);
         Ok(Shard {
             index,
             manifest,
@@ -83,54 +95,102 @@ pub fn plan(manifest: &DataFrame, recipe: &str) -> Result<Vec<Shard>> {
         .collect()
 }
 
-/// The manifest as JSON lines of key, label, size and digest: what fingerprints are taken of.
+/// Images as JSON lines of key, label, size and `identity`, the name of a column: what fingerprints are taken of.
 ///
 /// # Errors
 /// [`Error::Invalid`] if a column is missing.
-pub fn manifest_text(manifest: &DataFrame) -> Result<String> {
+pub fn manifest_text(manifest: &DataFrame, identity: &str) -> Result<String> {
     let sizes = column(manifest, SIZE_BYTES)?.u64()?;
     let keys = strings(manifest, KEY)?;
     let labels = strings(manifest, LABEL)?;
-    let digests = strings(manifest, SHA256)?;
+    let identities = strings(manifest, identity)?;
     let lines = keys
         .iter()
         .zip(&labels)
         .zip(sizes.no_null_iter())
-        .zip(&digests);
+        .zip(&identities);
     Ok(lines
-        .map(|(((key, label), size), digest)| {
-            format!("{}\n", serde_json::json!([key, label, size, digest]))
+        .map(|(((key, label), size), identity)| {
+            format!("{}\n", serde_json::json!([key, label, size, identity]))
         })
         .collect())
 }
 
 impl Store {
-    /// Takes a folder, made if it is not there.
+    /// Takes a cache, or a folder that goes away with the store. A cache in a bucket has such a folder here as well, for
+    /// what is read again and again.
     ///
     /// # Errors
-    /// [`Error::Storage`] if nothing can be written there.
-    pub fn open(root: impl Into<PathBuf>) -> Result<Self> {
-        let root = root.into();
-        atomic::writable_folder(&root)?;
-        Ok(Self { root })
+    /// [`Error::Storage`] if no temporary folder can be made.
+    pub fn open(cache: Option<&Place>) -> Result<Self> {
+        match cache {
+            None => Self::temporary(),
+            Some(Place::Folder(root)) => Ok(Self {
+                root: root.clone(),
+                _temporary: None,
+                bucket: None,
+            }),
+            Some(Place::Bucket(prefix)) => Ok(Self {
+                bucket: Some(prefix.clone()),
+                ..Self::temporary()?
+            }),
+        }
     }
 
-    /// The receipt of a committed shard whose file is there in full length; `None` if the shard is to be computed.
-    #[must_use]
-    pub fn receipt(&self, shard: &Shard) -> Option<Receipt> {
+    fn temporary() -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("fruits-").tempdir();
+        let folder = folder.map_err(Error::storage("create a folder in", std::env::temp_dir()))?;
+        Ok(Self {
+            root: folder.path().to_path_buf(),
+            _temporary: Some(folder),
+            bucket: None,
+        })
+    }
+
+    /// The receipts of the shards that are committed, whose files are there in full length; `None` for each that is to be
+    /// computed.
+    ///
+    /// # Errors
+    /// [`Error::Bucket`] if the bucket cannot be listed or read, [`Error::Interrupted`] if `keep_going` says no.
+    pub fn receipts(
+        &self,
+        plan: &[Shard],
+        keep_going: &mut dyn FnMut() -> bool,
+    ) -> Result<Vec<Option<Receipt>>> {
+        let Some(prefix) = &self.bucket else {
+            return Ok(plan.iter().map(|shard| self.receipt(shard)).collect());
+        };
+        let listed = prefix.below(FOLDER).list(&mut |_| keep_going())?;
+        let sizes: BTreeMap<_, _> = listed
+            .into_iter()
+            .map(|o| (format!("{FOLDER}/{}", o.key), o.size_bytes))
+            .collect();
+        let there = plan
+            .iter()
+            .map(keys)
+            .filter(|k| sizes.contains_key(&k.data) && sizes.contains_key(&k.receipt));
+        let read = prefix.read_all(there.map(|k| k.receipt).collect())?;
+        let receipt = |shard: &Shard| {
+            let keys = keys(shard);
+            let receipt: Receipt = serde_json::from_slice(read.get(&keys.receipt)?).ok()?;
+            let whole = sizes.get(&keys.data) == Some(&receipt.size_bytes);
+            (whole && receipt.holds(shard)).then_some(receipt)
+        };
+        Ok(plan.iter().map(receipt).collect())
+    }
+
+    /// The receipt of a shard that is committed here.
+    fn receipt(&self, shard: &Shard) -> Option<Receipt> {
         let (data, receipt) = self.paths(shard);
         let receipt: Receipt = serde_json::from_slice(&fs::read(receipt).ok()?).ok()?;
         let whole = fs::metadata(data).is_ok_and(|m| m.len() == receipt.size_bytes);
-        let same = receipt.schema == SCHEMA && receipt.fingerprint == shard.fingerprint;
-        // A file that could not be read then may be readable now.
-        let lasting = receipt.rejected.iter().all(|r| r.reason.is_lasting());
-        (whole && same && lasting).then_some(receipt)
+        (whole && receipt.holds(shard)).then_some(receipt)
     }
 
-    /// Writes a shard, then its receipt.
+    /// Writes a shard, then its receipt; here first, then in the bucket.
     ///
     /// # Errors
-    /// [`Error::Storage`].
+    /// [`Error::Storage`], [`Error::Bucket`].
     pub fn commit(
         &self,
         shard: &Shard,
@@ -143,9 +203,7 @@ impl Store {
             return Ok(receipt);
         }
         let (data, receipt_path) = self.paths(shard);
-        if let Some(folder) = data.parent() {
-            fs::create_dir_all(folder).map_err(Error::storage("create folder", folder))?;
-        }
+        create_parent(&data)?;
         let mut bytes = Vec::new();
         // One row group: a shard is always read whole.
         ParquetWriter::new(&mut bytes)
@@ -168,6 +226,11 @@ impl Store {
         let text = serde_json::to_vec_pretty(&receipt)
             .map_err(|e| Error::Internal(format!("a receipt is no JSON: {e}")))?;
         atomic::write(&receipt_path, &text)?;
+        if let Some(prefix) = &self.bucket {
+            let keys = keys(shard);
+            prefix.write(&keys.data, bytes, PARQUET)?;
+            prefix.write(&keys.receipt, text, JSON)?;
+        }
         Ok(receipt)
     }
 
@@ -175,17 +238,31 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Storage`] if the file is not the one its receipt names; the receipt is then taken back, so that the
-    /// next run computes the shard again.
+    /// next run computes the shard again. [`Error::Bucket`].
     pub fn read(&self, shard: &Shard, receipt: &Receipt) -> Result<DataFrame> {
         let (data, receipt_path) = self.paths(shard);
-        let bytes = atomic::read(&data)?;
+        let is_here = data.exists();
+        let bytes = match &self.bucket {
+            Some(prefix) if !is_here => prefix.read(&keys(shard).data)?.unwrap_or_default(),
+            _ => atomic::read(&data)?,
+        };
         if hex(&Sha256::digest(&bytes)) != receipt.sha256 {
             remove(&receipt_path)?;
+            let mut name = data;
+            if let Some(prefix) = &self.bucket {
+                remove(&name)?;
+                prefix.remove(&keys(shard).receipt)?;
+                name = PathBuf::from(format!("{prefix}{}", keys(shard).data));
+            }
             let source = std::io::Error::new(
                 std::io::ErrorKind::InvalidData,
                 "the shard was damaged after it was written; run the same command again to compute it anew",
             );
-            return Err(Error::storage("read", &data)(source));
+            return Err(Error::storage("read", name)(source));
+        }
+        if !is_here {
+            create_parent(&data)?;
+            atomic::write(&data, &bytes)?;
         }
         Ok(ParquetReader::new(std::io::Cursor::new(bytes))
             .set_rechunk(true)
@@ -193,13 +270,45 @@ impl Store {
     }
 
     fn paths(&self, shard: &Shard) -> (PathBuf, PathBuf) {
-        // 16 hexadecimal digits keep paths short; the receipt holds all 64.
-        let folder = self.root.join("features").join(&shard.fingerprint[..16]);
-        let name = format!("shard-{:05}", shard.index);
-        (
-            folder.join(format!("{name}.parquet")),
-            folder.join(format!("{name}.json")),
-        )
+        let keys = keys(shard);
+        (self.root.join(keys.data), self.root.join(keys.receipt))
+    }
+}
+
+impl Receipt {
+    /// Whether it commits this shard, for good: a file that could not be read then may be readable now.
+    fn holds(&self, shard: &Shard) -> bool {
+        let same = self.schema == SCHEMA && self.fingerprint == shard.fingerprint;
+        same && self.rejected.iter().all(|r| r.reason.is_lasting())
+    }
+}
+
+const PARQUET: &str = "application/vnd.apache.parquet";
+const JSON: &str = "application/json";
+
+/// Where a shard's two files are, below the cache.
+struct Keys {
+    data: String,
+    receipt: String,
+}
+
+fn keys(shard: &Shard) -> Keys {
+    // 16 hexadecimal digits keep paths short; the receipt holds all 64.
+    let stem = format!(
+        "{FOLDER}/{}/shard-{:05}",
+        &shard.fingerprint[..16],
+        shard.index
+    );
+    Keys {
+        data: format!("{stem}.parquet"),
+        receipt: format!("{stem}.json"),
+    }
+}
+
+fn create_parent(path: &Path) -> Result<()> {
+    match path.parent() {
+        Some(folder) => fs::create_dir_all(folder).map_err(Error::storage("create folder", folder)),
+        None => Ok(()),
     }
 }
 

@@ -9,7 +9,8 @@ use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::pca::RowBlocks;
 use crate::schema::{
-    FEATURES, HEIGHT, KEY, LABEL, MODE, ORIENTATION, SHA256, SIZE_BYTES, THUMBNAIL, WIDTH,
+    ETAG, FEATURES, HEIGHT, KEY, LABEL, MODE, ORIENTATION, SHA256, SIZE_BYTES, THUMBNAIL,
+    VERSION_ID, WIDTH,
 };
 use crate::store::{Receipt, Shard, Store};
 
@@ -116,7 +117,9 @@ fn without_images() -> Result<DataFrame> {
         (KEY, DataType::String),
         (LABEL, DataType::String),
         (SIZE_BYTES, DataType::UInt64),
+        (ETAG, DataType::String),
         (SHA256, DataType::String),
+        (VERSION_ID, DataType::String),
         (WIDTH, DataType::UInt32),
         (HEIGHT, DataType::UInt32),
         (MODE, DataType::String),

@@ -15,7 +15,7 @@ use crate::record::{
 };
 use crate::resize::{self, Filter};
 use crate::schema::{HEIGHT, KEY, LABEL, MODE, ORIENTATION, SHA256, WIDTH, pc};
-use crate::source::local::LocalFolder;
+use crate::source::Source;
 
 use super::Params;
 
@@ -122,8 +122,12 @@ pub(super) fn begin_record(params: &Params, loaded: &Loaded, images: &DataFrame)
         schema: SCHEMA.to_owned(),
         status: Status::Complete,
         source: SourceRecord {
-            kind: "folder".to_owned(),
-            name: params.input.display().to_string(),
+            kind: params.input.kind().to_owned(),
+            name: params.input.to_string(),
+            region: match &params.input {
+                Source::Folder(_) => None,
+                Source::Bucket(prefix) => Some(prefix.connection().region().to_owned()),
+            },
             n_objects: loaded.n_listed,
             size_bytes: loaded.size_bytes,
             label_rule: load::LABEL_RULE.to_owned(),
@@ -245,7 +249,7 @@ fn by_frequency<T>(mut counts: Vec<(T, u64)>) -> Vec<(T, u64)> {
 
 /// An image of each of the first classes, before and after the resize.
 pub(super) fn examples(
-    folder: &LocalFolder,
+    source: &Source,
     images: &DataFrame,
     filter: Filter,
 ) -> Result<Vec<Example>> {
@@ -262,7 +266,7 @@ pub(super) fn examples(
     let mut examples = Vec::new();
     for key in first.into_values().take(MAX_EXAMPLES) {
         // A file that went away since is no reason to lose a report.
-        let Ok(bytes) = folder.read(key) else {
+        let Ok(bytes) = source.read(key) else {
             continue;
         };
         if let Ok(preview) = resize::preview(&bytes, filter) {

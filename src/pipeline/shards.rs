@@ -4,15 +4,13 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use polars::prelude::*;
-use sha2::Digest as _;
 
 use crate::error::{Error, Result};
 use crate::features::{self, Vgg16};
-use crate::matrix::{column, strings};
-use crate::rejection::{Reason, Rejection};
+use crate::load::{wanted, with_content};
+use crate::rejection::Rejection;
 use crate::resize::{Filter, resize};
-use crate::schema::{CONTENT, KEY, SHA256, SIZE_BYTES};
-use crate::source::local::{LocalFolder, hex};
+use crate::source::{BATCH_BYTES, Fetched, Source, Unread};
 use crate::store::{Receipt, Shard, Store};
 
 use super::Control;
@@ -37,7 +35,7 @@ struct ComputedShard<'a> {
 /// Computes `missing` shards in order: while the network works on one, the next is decoded and the last is written.
 /// `n_done` images of `n_total` were done before. Returns the receipts in the order of `missing`.
 pub(super) fn map_shards(
-    folder: &LocalFolder,
+    source: &Source,
     store: &Store,
     missing: &[Shard],
     filter: Filter,
@@ -46,6 +44,12 @@ pub(super) fn map_shards(
     control: &mut Control,
 ) -> Result<Vec<Receipt>> {
     let n_features = network.n_features();
+    let stop = control.stop;
+    let files: Vec<_> = missing
+        .iter()
+        .map(|shard| wanted(&shard.manifest))
+        .collect::<Result<_>>()?;
+    let files: Vec<_> = files.into_iter().flatten().collect();
     // A pool of its own: the run's may have one thread, and that one waits for this work.
     let decoders = rayon::ThreadPoolBuilder::new()
         .num_threads(rayon::current_num_threads())
@@ -55,10 +59,11 @@ pub(super) fn map_shards(
         let (to_network, prepared) = sync_channel::<Result<PreparedShard>>(AHEAD);
         let (to_store, computed) = sync_channel::<ComputedShard>(AHEAD);
         scope.spawn(move || {
+            let mut files = source.fetch(files, stop);
             for shard in missing {
                 // The receiver hangs up when the run stops; then nobody wants the rest.
                 if to_network
-                    .send(decoders.install(|| prepare(folder, shard, filter)))
+                    .send(prepare(&mut *files, shard, filter, &decoders))
                     .is_err()
                 {
                     return;
@@ -99,20 +104,88 @@ pub(super) fn map_shards(
     })
 }
 
-/// Read, decode, resize.
+/// Read, decode, resize: a batch of files at a time, so that large photographs do not wait for each other in memory.
 fn prepare<'a>(
-    folder: &LocalFolder,
+    files: &mut dyn Iterator<Item = Result<Fetched, Unread>>,
     shard: &'a Shard,
     filter: Filter,
+    decoders: &rayon::ThreadPool,
 ) -> Result<PreparedShard<'a>> {
-    let (frame, mut rejected) = read(folder, &shard.manifest)?;
-    let resized = resize(&frame, filter)?;
-    rejected.extend(resized.rejected);
+    let n_files = shard.manifest.height();
+    let mut images: Option<DataFrame> = None;
+    let mut rejected = Vec::new();
+    let mut begin = 0;
+    while begin < n_files {
+        let batch = Batch::read(files, &shard.manifest, begin)?;
+        begin = batch.end;
+        rejected.extend(batch.rejected);
+        let resized = decoders.install(|| resize(&batch.images, filter))?;
+        rejected.extend(resized.rejected);
+        match &mut images {
+            Some(all) => {
+                all.vstack_mut(&resized.images)?;
+            }
+            None => images = Some(resized.images),
+        }
+    }
+    let mut images = images.ok_or_else(|| Error::Internal("a shard has no file".to_owned()))?;
+    images.rechunk_mut();
     Ok(PreparedShard {
         shard,
-        images: resized.images,
+        images,
         rejected,
     })
+}
+
+/// Rows of a manifest that were read together.
+struct Batch {
+    /// Row after the last.
+    end: usize,
+    /// With `content`.
+    images: DataFrame,
+    rejected: Vec<Rejection>,
+}
+
+impl Batch {
+    /// Reads from row `begin` on until the files take [`BATCH_BYTES`].
+    fn read(
+        files: &mut dyn Iterator<Item = Result<Fetched, Unread>>,
+        manifest: &DataFrame,
+        begin: usize,
+    ) -> Result<Self> {
+        let (mut fetched, mut kept, mut rejected) = (Vec::new(), Vec::new(), Vec::new());
+        let rest = wanted(&manifest.slice(begin as i64, manifest.height() - begin))?;
+        let mut n_bytes = 0;
+        for file in rest {
+            if n_bytes >= BATCH_BYTES {
+                break;
+            }
+            let outcome = files
+                .next()
+                .ok_or_else(|| Error::Internal("files are missing".to_owned()))?;
+            kept.push(outcome.is_ok());
+            match outcome {
+                Ok(file) => {
+                    n_bytes += file.bytes.len() as u64;
+                    fetched.push(file);
+                }
+                Err(Unread::Run(error)) => return Err(error),
+                Err(Unread::File(reason, message)) => rejected.push(Rejection {
+                    key: file.key,
+                    size_bytes: file.size_bytes,
+                    reason,
+                    message,
+                }),
+            }
+        }
+        let rows = manifest.slice(begin as i64, kept.len());
+        let rows = rows.filter(&BooleanChunked::from_slice("kept".into(), &kept))?;
+        Ok(Self {
+            end: begin + kept.len(),
+            images: with_content(rows, &fetched)?,
+            rejected,
+        })
+    }
 }
 
 /// VGG16.
@@ -133,45 +206,4 @@ fn compute<'a>(
         images: features.images,
         rejected,
     })
-}
-
-/// The `content` of each file that is still the one in the manifest, and the others.
-fn read(folder: &LocalFolder, manifest: &DataFrame) -> Result<(DataFrame, Vec<Rejection>)> {
-    let sizes = column(manifest, SIZE_BYTES)?.u64()?;
-    let rows = strings(manifest, KEY)?
-        .into_iter()
-        .zip(strings(manifest, SHA256)?)
-        .zip(sizes.no_null_iter());
-    let (mut contents, mut kept, mut rejected) = (Vec::new(), Vec::new(), Vec::new());
-    for ((key, sha256), size_bytes) in rows {
-        let outcome = folder
-            .read(key)
-            .map_err(|e| (Reason::of_reading(&e), e.to_string()));
-        let outcome = outcome.and_then(|bytes| {
-            let same = hex(&sha2::Sha256::digest(&bytes)) == sha256;
-            let changed = "the file changed after it was listed; run the same command again";
-            if same {
-                Ok(bytes)
-            } else {
-                Err((Reason::Changed, changed.to_owned()))
-            }
-        });
-        kept.push(outcome.is_ok());
-        match outcome {
-            Ok(bytes) => contents.push(bytes),
-            Err((reason, message)) => {
-                rejected.push(Rejection {
-                    key: key.to_owned(),
-                    size_bytes,
-                    reason,
-                    message,
-                });
-            }
-        }
-    }
-    let mut frame = manifest.filter(&BooleanChunked::from_slice("kept".into(), &kept))?;
-    frame.with_column(
-        BinaryChunked::from_iter_values(CONTENT.into(), contents.iter()).into_column(),
-    )?;
-    Ok((frame, rejected))
 }

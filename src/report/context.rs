@@ -245,6 +245,7 @@ pub(super) struct Timing {
     pub(super) rate: Option<String>,
     pub(super) stages: Vec<StageRow>,
     pub(super) facts: Vec<Fact>,
+    pub(super) s3: Option<Vec<Fact>>,
     pub(super) options: Vec<ParameterRow>,
 }
 

@@ -14,7 +14,7 @@ use super::rows::Rows;
 use super::sprites::sheet;
 use crate::error::Result;
 use crate::plot::{About, ClassBar, class_counts, marker_svg, shortened, shown};
-use crate::record::{Example, NearDuplicate, Run};
+use crate::record::{Example, NearDuplicate, Run, SourceRecord};
 
 /// Classes in the chart; more would be taller than three screens, and the table has them all.
 const MAX_BARS: usize = 60;
@@ -94,10 +94,7 @@ pub(super) fn dataset(input: &ReportInput, rows: &Rows) -> Result<Dataset> {
     let accepted = run.images.accepted;
     Ok(Dataset {
         facts: vec![
-            Fact::new(
-                "Source",
-                format!("{} {}", shown(&run.source.kind), shown(&run.source.name)),
-            ),
+            Fact::new("Source", source(&run.source)),
             Fact::new("Files found", count(run.source.n_objects)),
             Fact::new("Their size", bytes(run.source.size_bytes)),
             Fact::new("Labels", shown(&run.source.label_rule)),
@@ -169,6 +166,15 @@ fn chart(run: &Run) -> Result<(Option<String>, Option<String>)> {
         )
     });
     Ok((Some(class_counts(&about, &bars)?), note))
+}
+
+/// Where the images came from, in words.
+fn source(source: &SourceRecord) -> String {
+    let name = shown(&source.name);
+    match &source.region {
+        Some(region) => format!("bucket {name} in {}", shown(region)),
+        None => format!("{} {name}", shown(&source.kind)),
+    }
 }
 
 /// Some images of every class, chosen by the SHA-256 of seed and key: the same for the same seed,

@@ -5,7 +5,7 @@ use super::context::{
 };
 use super::format::{bytes, count, number, percent, seconds};
 use crate::plot::shown;
-use crate::record::{Origin, Parameter, Run, Stage, Timings};
+use crate::record::{Origin, Parameter, Run, S3Record, Stage, Timings};
 
 pub(super) fn parameters(parameters: &[Parameter]) -> Vec<ParameterRow> {
     let row = |parameter: &Parameter| ParameterRow {
@@ -104,8 +104,38 @@ pub(super) fn timing(timings: &Timings) -> Timing {
             Fact::new("Peak memory", bytes(timings.peak_rss_bytes)),
             Fact::new("Threads", timings.threads.to_string()),
         ],
+        s3: timings.s3.as_ref().map(|s3| requests(s3, &timings.stages)),
         options: parameters(&timings.options),
     }
+}
+
+/// What was asked of S3, and how fast it came.
+fn requests(s3: &S3Record, stages: &[Stage]) -> Vec<Fact> {
+    let reading = |stage: &&Stage| ["features", "gather"].contains(&stage.name.as_str());
+    let reading_s: f64 = stages
+        .iter()
+        .filter(reading)
+        .map(|stage| stage.wall_s)
+        .sum();
+    let mean_ms = match s3.gets {
+        0 => "–".to_owned(),
+        n => format!("{} ms", number(1000.0 * s3.get_s / n as f64)),
+    };
+    let rate = match reading_s > 0.0 {
+        true => format!("{}/s", bytes((s3.received_bytes as f64 / reading_s) as u64)),
+        false => "–".to_owned(),
+    };
+    vec![
+        Fact::new("Objects read", count(s3.gets)),
+        Fact::new("Pages of listings", count(s3.lists)),
+        Fact::new("Objects written", count(s3.puts)),
+        Fact::new("Objects removed", count(s3.deletes)),
+        Fact::new("Requests sent again", count(s3.retries)),
+        Fact::new("Received", bytes(s3.received_bytes)),
+        Fact::new("Sent", bytes(s3.sent_bytes)),
+        Fact::new("Mean time of a read", mean_ms),
+        Fact::new("Received while the stages that read ran", rate),
+    ]
 }
 
 pub(super) fn provenance(run: &Run) -> ProvenanceSection {

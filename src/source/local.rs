@@ -7,43 +7,14 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 use walkdir::WalkDir;
 
+use super::{Listing, Object, State, Unlisted, is_hidden_path};
 use crate::error::{Error, Result};
+use crate::rejection::Reason;
 
 /// A folder of images; keys are paths below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocalFolder {
     root: PathBuf,
-}
-
-/// A file below a [`LocalFolder`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Object {
-    /// Path below the root with `/` between parts. Bytes that are no UTF-8 show as `U+FFFD`.
-    pub key: String,
-    /// Where the bytes are.
-    pub path: PathBuf,
-    /// Size of the file in bytes.
-    pub size_bytes: u64,
-}
-
-/// A part of the listing that could not be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unlisted {
-    /// Path below the root.
-    pub key: String,
-    /// What the operating system said.
-    pub message: String,
-    /// Whether it is not there, permission is missing, or another kind of fault.
-    pub kind: io::ErrorKind,
-}
-
-/// What is below a folder.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Listing {
-    /// Files, sorted by key.
-    pub objects: Vec<Object>,
-    /// Folders and links that could not be followed, sorted by key.
-    pub unlisted: Vec<Unlisted>,
 }
 
 impl LocalFolder {
@@ -75,19 +46,19 @@ impl LocalFolder {
     pub fn list(&self) -> Listing {
         let mut listing = Listing::default();
         let walk = WalkDir::new(&self.root).follow_links(true).min_depth(1);
-        for entry in walk.into_iter().filter_entry(|e| !is_hidden(e.path())) {
+        for entry in walk.into_iter().filter_entry(|e| !is_hidden_path(e.path())) {
             match entry.and_then(|e| Ok((e.metadata()?, e))) {
                 Ok((metadata, entry)) if metadata.is_file() => listing.objects.push(Object {
                     key: self.key(entry.path()),
-                    path: entry.into_path(),
                     size_bytes: metadata.len(),
+                    state: State::File(entry.into_path()),
                 }),
                 Ok(_) => {}
                 Err(fault) => listing.unlisted.push(Unlisted {
                     key: self.key(fault.path().unwrap_or(&self.root)),
-                    kind: fault
+                    reason: fault
                         .io_error()
-                        .map_or(io::ErrorKind::Other, io::Error::kind),
+                        .map_or(Reason::Unreadable, Reason::of_reading),
                     message: fault
                         .io_error()
                         .map_or(fault.to_string(), ToString::to_string),
@@ -96,7 +67,7 @@ impl LocalFolder {
         }
         listing
             .objects
-            .sort_by(|a, b| (&a.key, &a.path).cmp(&(&b.key, &b.path)));
+            .sort_by(|a, b| (&a.key, &a.state).cmp(&(&b.key, &b.state)));
         listing.unlisted.sort_by(|a, b| a.key.cmp(&b.key));
         listing
     }
@@ -136,9 +107,4 @@ pub fn sha256(path: &Path) -> io::Result<String> {
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn is_hidden(path: &Path) -> bool {
-    path.file_name()
-        .is_some_and(|name| name.to_string_lossy().starts_with('.'))
 }

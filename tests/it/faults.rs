@@ -8,7 +8,7 @@ use crate::decode::png_header;
 use crate::images;
 use crate::run::{Report, json, project, skipped};
 
-fn fixture(name: &str) -> Vec<u8> {
+pub fn fixture(name: &str) -> Vec<u8> {
     fs::read(project().join("tests/fixtures").join(name)).expect(name)
 }
 

@@ -5,11 +5,13 @@ use std::path::Path;
 use crate::run::project;
 
 /// Every module may use those in front of it. Steps stand side by side and do not know each other.
-const ORDER: [&[&str]; 15] = [
+const ORDER: [&[&str]; 17] = [
     &["error"],
     &["schema", "record"],
     &["rejection"],
     &["atomic"],
+    &["s3"],
+    &["place"],
     &["matrix"],
     &["simd"],
     &["neighbors"],

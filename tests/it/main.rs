@@ -10,6 +10,7 @@
 )]
 
 mod browser;
+mod bucket;
 mod command_line;
 mod decode;
 mod faults;
@@ -18,5 +19,8 @@ mod interruption;
 mod layers;
 mod reference;
 mod run;
+mod s3;
+mod s3_faults;
+mod s3_hostile;
 mod sample;
 mod steps;

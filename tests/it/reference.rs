@@ -8,7 +8,7 @@ use fruits::load::{LoadParams, load, read};
 use fruits::matrix::{Matrix, strings};
 use fruits::resize::{Filter, resize};
 use fruits::schema::{FEATURES, KEY, N_FEATURES};
-use fruits::source::local::LocalFolder;
+use fruits::source::Source;
 use polars::prelude::*;
 
 use crate::run::{shared, skipped};
@@ -39,8 +39,8 @@ fn compare(arithmetic: Arithmetic, least: f64) {
     };
     let expected = npy_rows(&reference);
 
-    let folder = LocalFolder::open(images).expect("a folder");
-    let manifest = load(&folder, &LoadParams::default())
+    let source = Source::folder(images).expect("a folder");
+    let manifest = load(&source, &LoadParams::default())
         .expect("images")
         .manifest;
     assert_eq!(manifest.height(), 4098);
@@ -51,7 +51,7 @@ fn compare(arithmetic: Arithmetic, least: f64) {
     let manifest = manifest
         .take(&IdxCa::from_vec("rows".into(), rows))
         .expect("rows");
-    let pixels = resize(&read(&folder, &manifest).expect("bytes"), Filter::Bicubic)
+    let pixels = resize(&read(&source, &manifest).expect("bytes"), Filter::Bicubic)
         .expect("pixels")
         .images;
     let runtime = RuntimeFolder::find();

@@ -6,7 +6,8 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-/// The binary, with a folder of its own for the cache and no `FRUITS_*` variable from outside but the runtime's.
+/// The binary, with a folder of its own for the cache, no `FRUITS_*` variable from outside but the runtime's, and no
+/// credentials of whoever runs the tests.
 pub struct Report {
     command: Command,
 }
@@ -22,11 +23,15 @@ impl Report {
     pub fn new() -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_report"));
         for (name, _) in std::env::vars() {
-            if name.starts_with("FRUITS_") && name != "FRUITS_RUNTIME" {
+            if name.starts_with("AWS_") || (name.starts_with("FRUITS_") && name != "FRUITS_RUNTIME")
+            {
                 command.env_remove(name);
             }
         }
         command
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("AWS_CONFIG_FILE", "/nowhere")
+            .env("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

@@ -6,16 +6,16 @@ use fruits::matrix::{Matrix, strings};
 use fruits::pca::{Keep, Pca, PcaParams};
 use fruits::resize::{Filter, resize};
 use fruits::schema::{FEATURES, KEY, LABEL, N_FEATURES};
-use fruits::source::local::LocalFolder;
+use fruits::source::Source;
 use fruits::tsne::{TsneParams, tsne};
 use polars::prelude::*;
 
 use crate::run::{project, skipped};
 
-fn sample(params: &LoadParams) -> (LocalFolder, DataFrame) {
-    let folder = LocalFolder::open(project().join("data-sample")).expect("the sample");
-    let manifest = load(&folder, params).expect("images").manifest;
-    (folder, manifest)
+fn sample(params: &LoadParams) -> (Source, DataFrame) {
+    let source = Source::folder(project().join("data-sample")).expect("the sample");
+    let manifest = load(&source, params).expect("images").manifest;
+    (source, manifest)
 }
 
 fn network(arithmetic: Arithmetic) -> Vgg16 {
@@ -70,12 +70,12 @@ fn load_takes_what_it_is_told() {
 
 #[test]
 fn the_chain_step_by_step() {
-    let (folder, manifest) = sample(&LoadParams {
+    let (source, manifest) = sample(&LoadParams {
         limit: Some(20),
         ..LoadParams::default()
     });
     let resized =
-        resize(&read(&folder, &manifest).expect("bytes"), Filter::Bicubic).expect("pixels");
+        resize(&read(&source, &manifest).expect("bytes"), Filter::Bicubic).expect("pixels");
     assert!(resized.rejected.is_empty());
     let mut vgg16 = network(Arithmetic::F32);
     let described = features(&resized.images, &mut vgg16, &mut |_| true)
@@ -151,11 +151,11 @@ fn bf16_runs_on_its_own_provider_and_stays_close_to_f32() {
         skipped(&e.to_string());
         return;
     }
-    let (folder, manifest) = sample(&LoadParams {
+    let (source, manifest) = sample(&LoadParams {
         limit: Some(8),
         ..LoadParams::default()
     });
-    let pixels = resize(&read(&folder, &manifest).expect("bytes"), Filter::Bicubic)
+    let pixels = resize(&read(&source, &manifest).expect("bytes"), Filter::Bicubic)
         .expect("pixels")
         .images;
     let compute = |arithmetic| {

@@ -3,14 +3,13 @@
 use std::path::PathBuf;
 
 use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
-use fruits::features::Precision;
-use fruits::pca::Solver;
+use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 use fruits::record::{Origin, Parameter};
-use fruits::resize::Filter;
 use fruits::{Error, Result};
 
-/// From a folder of labelled photographs to descriptors and a report.
+use crate::options::Options;
+
+/// From a folder or a bucket of labelled photographs to descriptors and a report.
 ///
 /// The images of each class lie in a folder of the class's name. The report goes to --out: index.html, and the data
 /// behind it. A run that was stopped continues where it was when the same command is given again.
@@ -35,132 +34,25 @@ pub enum Task {
     Doctor,
 }
 
-/// What a run can be told. Flags win over `FRUITS_*` variables, these over --config, and that over the defaults.
-#[derive(Debug, Clone, Args)]
-pub struct Options {
-    /// Folder of images, one folder a class
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "FRUITS_INPUT",
-        help_heading = "Input and output"
-    )]
-    pub input: Option<PathBuf>,
-    /// Folder for the report and its data
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "FRUITS_OUT",
-        default_value = "reports/latest",
-        help_heading = "Input and output"
-    )]
-    pub out: PathBuf,
-    /// Take the N classes with the most files
-    #[arg(long, value_name = "N", env = "FRUITS_TOP_CLASSES", help_heading = "Input and output", value_parser = positive)]
-    pub top_classes: Option<usize>,
-    /// Take only these classes, separated by commas
-    #[arg(
-        long,
-        value_name = "A,B",
-        env = "FRUITS_CLASSES",
-        value_delimiter = ',',
-        help_heading = "Input and output"
-    )]
-    pub classes: Option<Vec<String>>,
-    /// Take at most N images, spread evenly over the sorted list
-    #[arg(long, value_name = "N", env = "FRUITS_LIMIT", help_heading = "Input and output", value_parser = positive)]
-    pub limit: Option<usize>,
-
-    /// How images are resized to 224 x 224: bicubic or nearest
-    #[arg(
-        long,
-        value_name = "NAME",
-        env = "FRUITS_FILTER",
-        default_value = "bicubic",
-        help_heading = "Descriptors"
-    )]
-    pub filter: Filter,
-    /// Arithmetic of the network: auto, f32 or bf16 (auto takes bf16 where the processor has AMX for it)
-    #[arg(
-        long,
-        value_name = "NAME",
-        env = "FRUITS_PRECISION",
-        default_value = "auto",
-        help_heading = "Descriptors"
-    )]
-    pub precision: Precision,
-    /// An ONNX model of your own instead of VGG16
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "FRUITS_MODEL",
-        help_heading = "Descriptors"
-    )]
-    pub model: Option<PathBuf>,
-    /// Folder that keeps computed descriptors [default: fruits in the user's cache folder]
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "FRUITS_CACHE",
-        help_heading = "Descriptors"
-    )]
-    pub cache: Option<PathBuf>,
-    /// Keep no descriptors
-    #[arg(long, env = "FRUITS_NO_CACHE", help_heading = "Descriptors", value_parser = clap::builder::BoolishValueParser::new())]
-    pub no_cache: bool,
-
-    /// Principal components to keep
-    #[arg(long, value_name = "K", env = "FRUITS_COMPONENTS", default_value = "64", help_heading = "PCA and t-SNE", value_parser = positive)]
-    pub components: usize,
-    /// Keep as many components as explain this share of the variance, such as 0.9, instead of a fixed number
-    #[arg(long, value_name = "R", env = "FRUITS_VARIANCE", help_heading = "PCA and t-SNE", value_parser = share)]
-    pub variance: Option<f64>,
-    /// krylov (streaming, against the total variance) or linfa
-    #[arg(
-        long,
-        value_name = "NAME",
-        env = "FRUITS_PCA_SOLVER",
-        default_value = "krylov",
-        help_heading = "PCA and t-SNE"
-    )]
-    pub pca_solver: Solver,
-    /// Effective number of neighbours of a point; reduced to (n - 1) / 3 on small sets
-    #[arg(long, value_name = "P", env = "FRUITS_PERPLEXITY", default_value = "30", help_heading = "PCA and t-SNE", value_parser = perplexity)]
-    pub perplexity: f64,
-    /// Iterations of t-SNE, of which 250 with early exaggeration
-    #[arg(long, value_name = "N", env = "FRUITS_ITERATIONS", default_value = "1000", help_heading = "PCA and t-SNE", value_parser = positive)]
-    pub iterations: usize,
-    /// Seed of everything that is drawn at random
-    #[arg(
-        long,
-        value_name = "N",
-        env = "FRUITS_SEED",
-        default_value = "42",
-        help_heading = "PCA and t-SNE"
-    )]
-    pub seed: u64,
-
-    /// Worker threads; no number depends on it [default: all cores]
-    #[arg(long, value_name = "N", env = "FRUITS_THREADS", help_heading = "Running", value_parser = positive)]
-    pub threads: Option<usize>,
-    /// TOML file of these options, named as here without dashes in front
-    #[arg(
-        long,
-        value_name = "FILE.toml",
-        env = "FRUITS_CONFIG",
-        help_heading = "Running"
-    )]
-    pub config: Option<PathBuf>,
-    /// Print the options in force as such a file, with where each came from, and stop
-    #[arg(long, help_heading = "Running")]
-    pub print_config: bool,
-    /// Show errors and the final line only
-    #[arg(long, env = "FRUITS_QUIET", help_heading = "Running", value_parser = clap::builder::BoolishValueParser::new())]
-    pub quiet: bool,
-}
-
 /// Options that change no number: they are told apart in the outputs, so that these stay the same bytes.
-pub const RUN_ONLY: [&str; 6] = ["out", "cache", "no-cache", "threads", "config", "quiet"];
+pub const RUN_ONLY: [&str; 16] = [
+    "out",
+    "cache",
+    "no-cache",
+    "region",
+    "endpoint-url",
+    "profile",
+    "no-sign-request",
+    "request-payer",
+    "sse",
+    "sse-kms-key-id",
+    "s3-timeout",
+    "threads",
+    "config",
+    "dry-run",
+    "log",
+    "quiet",
+];
 
 /// What the user said, with the origin of each value in the order of the help.
 #[derive(Debug, Clone)]
@@ -183,6 +75,7 @@ pub fn parse(arguments: Vec<std::ffi::OsString>) -> Result<Said> {
     let mut cli = Cli::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
     let mut parameters = parameters(&matches, &from_file);
     one_rule_for_components(&mut cli, &mut parameters)?;
+    one_input(&mut cli, &mut parameters)?;
     Ok(Said { cli, parameters })
 }
 
@@ -291,28 +184,47 @@ fn parameters(matches: &ArgMatches, from_file: &[String]) -> Vec<Parameter> {
 
 /// `--components` and `--variance` exclude each other: the one of the stronger origin is taken, the other is cleared.
 fn one_rule_for_components(cli: &mut Cli, parameters: &mut [Parameter]) -> Result<()> {
-    let origin = |name: &str| parameters.iter().find(|p| p.name == name).map(|p| p.origin);
     if cli.options.variance.is_none() {
         return Ok(());
     }
-    let (components, variance) = (origin("components"), origin("variance"));
-    if components == variance {
-        let message = "components and variance are both given; name one of them";
-        return Err(Error::Invalid(message.to_owned()));
-    }
-    let loser = if components > variance {
-        "variance"
-    } else {
-        "components"
-    };
-    if loser == "variance" {
+    if weaker(parameters, "components", "variance")? == "variance" {
         cli.options.variance = None;
     }
-    for parameter in parameters.iter_mut().filter(|p| p.name == loser) {
+    Ok(())
+}
+
+/// So do `--input` and `--bucket`.
+fn one_input(cli: &mut Cli, parameters: &mut [Parameter]) -> Result<()> {
+    let options = &mut cli.options;
+    if options.input.is_none() || options.bucket.is_none() {
+        return Ok(());
+    }
+    match weaker(parameters, "input", "bucket")? {
+        "input" => options.input = None,
+        _ => {
+            options.bucket = None;
+            options.prefix = None;
+        }
+    }
+    Ok(())
+}
+
+/// Clears the one of weaker origin, and says which that is.
+fn weaker<'a>(parameters: &mut [Parameter], a: &'a str, b: &'a str) -> Result<&'a str> {
+    let origin = |name: &str| parameters.iter().find(|p| p.name == name).map(|p| p.origin);
+    let weaker = match origin(a).cmp(&origin(b)) {
+        std::cmp::Ordering::Equal => {
+            let message = format!("{a} and {b} are both given; name one of them");
+            return Err(Error::Invalid(message));
+        }
+        std::cmp::Ordering::Less => a,
+        std::cmp::Ordering::Greater => b,
+    };
+    for parameter in parameters.iter_mut().filter(|p| p.name == weaker) {
         parameter.value.clear();
         parameter.origin = Origin::Default;
     }
-    Ok(())
+    Ok(weaker)
 }
 
 /// The options in force as a TOML file.
@@ -335,26 +247,4 @@ pub fn to_toml(parameters: &[Parameter]) -> String {
         .filter(|p| p.name != "config")
         .map(line)
         .collect()
-}
-
-fn positive(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) => Err("must be at least 1".to_owned()),
-        Ok(n) => Ok(n),
-        Err(_) => Err("is no whole number".to_owned()),
-    }
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(r) if r > 0.0 && r < 1.0 => Ok(r),
-        _ => Err("must be above 0 and below 1, such as 0.9".to_owned()),
-    }
-}
-
-fn perplexity(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(p) if (1.0..=10_000.0).contains(&p) => Ok(p),
-        _ => Err("must be between 1 and 10000".to_owned()),
-    }
 }

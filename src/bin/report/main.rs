@@ -2,24 +2,30 @@
 
 mod cli;
 mod doctor;
+mod options;
+mod places;
 mod progress;
 mod signals;
 
 use std::error::Error as _;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use fruits::load::LoadParams;
 use fruits::pca::{Keep, PcaParams};
-use fruits::pipeline::{self, Event, Outcome, Params};
+use fruits::pipeline::{self, Event, Outcome, Params, Plan};
+use fruits::place::Place;
 use fruits::record::{Origin, Parameter, Stage, Status};
 use fruits::report::{ReportInput, render};
+use fruits::s3::Connection;
 use fruits::tsne::TsneParams;
 use fruits::{Error, Result, atomic, outputs};
 
-use crate::cli::{Options, RUN_ONLY, Said, Task};
+use crate::cli::{RUN_ONLY, Said, Task};
+use crate::options::{LogFormat, Options};
+use crate::places::{Places, local_cache};
 use crate::progress::Progress;
 
 /// Exit codes, as the README lists them.
@@ -33,45 +39,62 @@ mod code {
 }
 
 fn main() -> ExitCode {
-    match run() {
+    let said = match cli::parse(std::env::args_os().collect()) {
+        Ok(said) => said,
+        Err(error) => return failed(&error, LogFormat::Text),
+    };
+    match run(&said) {
         Ok(code) => ExitCode::from(code),
-        Err(error) => {
-            say(
-                &mut std::io::stderr(),
-                &format!("report: {}", chain(&error)),
-            );
-            ExitCode::from(exit_code(&error))
-        }
+        Err(error) => failed(&error, said.cli.options.log),
     }
 }
 
-fn run() -> Result<u8> {
-    let said = cli::parse(std::env::args_os().collect())?;
+fn run(said: &Said) -> Result<u8> {
+    let options = &said.cli.options;
     if matches!(said.cli.command, Some(Task::Doctor)) {
-        return Ok(doctor::examine(&cache_folder(&said.cli.options)));
+        return Ok(doctor::examine(&local_cache(options)));
     }
-    if said.cli.options.print_config {
-        say(
-            &mut std::io::stdout(),
-            cli::to_toml(&said.parameters).trim_end(),
-        );
+    if options.print_config {
+        let text = cli::to_toml(&said.parameters);
+        say(&mut std::io::stdout(), text.trim_end());
         return Ok(code::COMPLETE);
     }
-    let params = params(&said.cli.options)?;
-    let out = said.cli.options.out.clone();
-    atomic::writable_folder(&out)?;
-    keep_apart(&params.input, &out)?;
+    let places = Places::open(options)?;
+    let params = params(options, &places);
     let stop = signals::listen()?;
-    let mut progress = Progress::new(said.cli.options.quiet);
+    let mut progress = Progress::new(options.quiet, options.log);
+    if options.dry_run {
+        let plan = pipeline::dry_run(&params, &mut |event| progress.show(event), stop)?;
+        say(&mut std::io::stdout(), &plan_text(&plan, &places, options));
+        return Ok(code::COMPLETE);
+    }
+    places.out.check_writable()?;
     let mut outcome = pipeline::run(&params, &mut |event| progress.show(event), stop)?;
-    name_origins(&mut outcome, &said);
-    let report = write(&mut outcome, &out, &mut progress)?;
-    say(&mut std::io::stdout(), &verdict(&outcome, &report));
-    Ok(match &outcome.run.status {
+    name_origins(&mut outcome, said);
+    write(&mut outcome, &places, &mut progress)?;
+    let code = match &outcome.run.status {
         Status::Complete => code::COMPLETE,
         Status::Partial { .. } if outcome.run.images.accepted == 0 => code::NO_IMAGE,
         Status::Partial { .. } => code::PARTIAL,
-    })
+    };
+    let verdict = verdict(&outcome, &places.out);
+    say(
+        &mut std::io::stdout(),
+        &progress::last_line(options.log, code, &verdict),
+    );
+    Ok(code)
+}
+
+/// Says what went wrong; the exit code tells which kind of fault it was.
+fn failed(error: &Error, log: LogFormat) -> ExitCode {
+    let code = exit_code(error);
+    let text = chain(error);
+    let line = match log {
+        LogFormat::Text => format!("report: {text}"),
+        LogFormat::Json => progress::last_line(log, code, &text),
+    };
+    say(&mut std::io::stderr(), &line);
+    ExitCode::from(code)
 }
 
 /// Writes a line. Nobody may be reading any more (`report ... | head`), and that is no fault.
@@ -79,30 +102,14 @@ fn say(to: &mut impl Write, line: &str) {
     let _ = writeln!(to, "{line}");
 }
 
-/// Refuses to write among the images: the next run would take the report for one of them.
-fn keep_apart(input: &Path, out: &Path) -> Result<()> {
-    match (input.canonicalize(), out.canonicalize()) {
-        (Ok(images), Ok(report)) if report.starts_with(&images) => Err(Error::Invalid(format!(
-            "--out `{}` lies in --input `{}`; name a folder elsewhere",
-            out.display(),
-            input.display()
-        ))),
-        _ => Ok(()),
-    }
-}
-
 /// From what the user typed to what the library takes.
-fn params(options: &Options) -> Result<Params> {
-    let Some(input) = options.input.clone() else {
-        let message = "no input: name a folder of images with --input DIR (one folder a class)";
-        return Err(Error::Invalid(message.to_owned()));
-    };
+fn params(options: &Options, places: &Places) -> Params {
     let keep = options
         .variance
         .map_or(Keep::Components(options.components), Keep::Variance);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    Ok(Params {
-        input,
+    Params {
+        input: places.input.clone(),
         load: LoadParams {
             classes: options.classes.clone(),
             top_classes: options.top_classes,
@@ -110,8 +117,8 @@ fn params(options: &Options) -> Result<Params> {
         },
         filter: options.filter,
         precision: options.precision,
-        model: options.model.clone(),
-        cache: (!options.no_cache).then(|| cache_folder(options)),
+        model: places.model.clone(),
+        cache: places.cache.clone(),
         pca: PcaParams {
             keep,
             solver: options.pca_solver,
@@ -125,21 +132,7 @@ fn params(options: &Options) -> Result<Params> {
             ..TsneParams::default()
         },
         threads: options.threads.unwrap_or(cores),
-    })
-}
-
-/// `--cache`, else `fruits` in the user's cache folder, else in the folder for temporary files.
-fn cache_folder(options: &Options) -> PathBuf {
-    let set = |name| {
-        std::env::var_os(name)
-            .filter(|v| !v.is_empty())
-            .map(PathBuf::from)
-    };
-    let user = || set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
-    options
-        .cache
-        .clone()
-        .unwrap_or_else(|| user().unwrap_or_else(std::env::temp_dir).join("fruits"))
+    }
 }
 
 /// Tells the record who set what. Options that change no number go to the timings, which may differ between runs.
@@ -170,13 +163,40 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-/// Writes the data, then the report; returns where it is.
-fn write(outcome: &mut Outcome, out: &Path, progress: &mut Progress) -> Result<PathBuf> {
+/// Writes the data, then the report, and uploads both if they are to lie in a bucket.
+fn write(outcome: &mut Outcome, places: &Places, progress: &mut Progress) -> Result<()> {
+    let prefix = match &places.out {
+        Place::Folder(folder) => return render_into(folder, outcome, places, progress),
+        Place::Bucket(prefix) => prefix,
+    };
+    let staged = tempfile::Builder::new().prefix("fruits-report-").tempdir();
+    let staged = staged.map_err(Error::storage("create a folder in", std::env::temp_dir()))?;
+    render_into(staged.path(), outcome, places, progress)?;
+    outputs::upload(staged.path(), prefix).map_err(|error| match error {
+        // Hours of work are in it.
+        Error::Bucket { message, source } => Error::Bucket {
+            message: format!(
+                "{message}; the report is whole in `{}`",
+                staged.keep().display()
+            ),
+            source,
+        },
+        other => other,
+    })
+}
+
+fn render_into(
+    out: &Path,
+    outcome: &mut Outcome,
+    places: &Places,
+    progress: &mut Progress,
+) -> Result<()> {
     let began = Instant::now();
     progress.show(&Event::Started {
         stage: "report",
         n_total: 0,
     });
+    outcome.timings.s3 = places.connection.as_ref().map(Connection::record);
     outputs::write(outcome, out)?;
     let html = render(&ReportInput {
         run: &outcome.run,
@@ -185,8 +205,7 @@ fn write(outcome: &mut Outcome, out: &Path, progress: &mut Progress) -> Result<P
         rejected: &outcome.rejected,
         examples: &outcome.examples,
     })?;
-    let path = out.join(outputs::REPORT);
-    atomic::write(&path, html.as_bytes())?;
+    atomic::write(&out.join(outputs::REPORT), html.as_bytes())?;
     let wall_s = began.elapsed().as_secs_f64();
     let note = format!("{:.1} MB", html.len() as f64 / 1e6);
     progress.show(&Event::Finished {
@@ -194,32 +213,76 @@ fn write(outcome: &mut Outcome, out: &Path, progress: &mut Progress) -> Result<P
         wall_s,
         note,
     });
-    outcome.timings.total_s += wall_s;
-    outcome.timings.peak_rss_bytes = pipeline::peak_rss_bytes();
-    let items = outcome.run.images.accepted;
-    outcome.timings.stages.push(Stage {
+    let timings = &mut outcome.timings;
+    timings.total_s += wall_s;
+    timings.peak_rss_bytes = pipeline::peak_rss_bytes();
+    timings.stages.push(Stage {
         name: "report".to_owned(),
         wall_s,
-        items,
+        items: outcome.run.images.accepted,
         cache_hits: 0,
     });
-    outputs::write_timings(&outcome.timings, out)?;
-    Ok(path)
+    outputs::write_timings(timings, out)
 }
 
 /// The last line: what came out and where it is.
-fn verdict(outcome: &Outcome, report: &Path) -> String {
+fn verdict(outcome: &Outcome, out: &Place) -> String {
     let images = outcome.run.images;
     let counts = format!("{} images, {} rejected", images.accepted, images.rejected);
+    let report = match out {
+        Place::Folder(folder) => folder.join(outputs::REPORT).display().to_string(),
+        Place::Bucket(prefix) => format!("{prefix}{}", outputs::REPORT),
+    };
     match &outcome.run.status {
-        Status::Complete => format!("complete: {counts}: {}", report.display()),
+        Status::Complete => format!("complete: {counts}: {report}"),
         Status::Partial { stage, reason } => {
-            format!(
-                "partial, without {stage}: {reason}: {counts}: {}",
-                report.display()
-            )
+            format!("partial, without {stage}: {reason}: {counts}: {report}")
         }
     }
+}
+
+/// What `--dry-run` says.
+fn plan_text(plan: &Plan, places: &Places, options: &Options) -> String {
+    let n_images: u64 = plan.classes.iter().map(|(_, n)| n).sum();
+    let cache = places
+        .cache
+        .as_ref()
+        .map_or("none".to_owned(), ToString::to_string);
+    let mut lines = vec![
+        format!("input     {}", places.input),
+        format!(
+            "files     {} ({}): {n_images} images in {} classes, {} skipped, {} rejected unread",
+            plan.n_listed,
+            megabytes(plan.listed_bytes),
+            plan.classes.len(),
+            plan.n_skipped,
+            plan.n_rejected
+        ),
+    ];
+    for (label, n) in &plan.classes {
+        // A label may hold a line break.
+        lines.push(format!("          {n:>7} {}", label.escape_debug()));
+    }
+    lines.push(format!(
+        "cache     {cache}: {} of {} shards are there ({})",
+        plan.n_shards - plan.n_missing_shards,
+        plan.n_shards,
+        megabytes(plan.cached_bytes)
+    ));
+    lines.push(format!(
+        "to do     {} shards: {} images to read ({}) and compute in {}",
+        plan.n_missing_shards,
+        plan.n_to_read,
+        megabytes(plan.to_read_bytes),
+        plan.precision
+    ));
+    lines.push(format!("output    {}", options.out));
+    lines.push("nothing was computed or written: --dry-run".to_owned());
+    lines.join("\n")
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
 }
 
 /// An error and its causes in one line.
@@ -237,7 +300,7 @@ fn exit_code(error: &Error) -> u8 {
     match error {
         Error::Invalid(_) => code::USAGE,
         Error::NoImage(_) => code::NO_IMAGE,
-        Error::Storage { .. } => code::STORAGE,
+        Error::Storage { .. } | Error::Bucket { .. } => code::STORAGE,
         Error::Interrupted => signals::exit_code(),
         _ => code::INTERNAL,
     }

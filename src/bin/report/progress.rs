@@ -1,11 +1,13 @@
-//! Progress of a run on standard error: a bar on a terminal, a line every ten seconds elsewhere.
+//! Progress of a run on standard error: a bar on a terminal, a line every ten seconds elsewhere, as text or JSON.
 
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use fruits::pipeline::Event;
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
 
+use crate::options::LogFormat;
 use crate::say;
 
 /// How often a log that is no terminal gets a line.
@@ -25,6 +27,7 @@ pub enum Progress {
 
 /// What the next line of a log depends on.
 pub struct Log {
+    format: LogFormat,
     stage_since: Instant,
     last_line: Instant,
     /// Where the stage was when it first told: what came from the cache took no time.
@@ -32,12 +35,14 @@ pub struct Log {
 }
 
 impl Progress {
-    pub fn new(quiet: bool) -> Self {
+    pub fn new(quiet: bool, format: LogFormat) -> Self {
         let now = Instant::now();
-        match (quiet, std::io::stderr().is_terminal()) {
+        let draws = format == LogFormat::Text && std::io::stderr().is_terminal();
+        match (quiet, draws) {
             (true, _) => Self::Quiet,
             (false, true) => Self::Bar(None),
             (false, false) => Self::Lines(Log {
+                format,
                 stage_since: now,
                 last_line: now,
                 n_first: None,
@@ -97,14 +102,19 @@ fn draw(bar: &mut Option<ProgressBar>, event: &Event) {
 
 impl Log {
     fn write(&mut self, event: &Event) {
+        let is_json = self.format == LogFormat::Json;
         match event {
-            Event::Started { .. } => {
+            Event::Started { stage, n_total } => {
                 let now = Instant::now();
                 *self = Self {
+                    format: self.format,
                     stage_since: now,
                     last_line: now,
                     n_first: None,
                 };
+                if is_json {
+                    object(&json!({"event": "started", "stage": stage, "n_total": n_total}));
+                }
             }
             Event::Advanced {
                 stage,
@@ -112,24 +122,56 @@ impl Log {
                 n_total,
             } => {
                 let n_first = *self.n_first.get_or_insert(*n_done);
-                if self.last_line.elapsed() >= LINE_EVERY {
-                    self.last_line = Instant::now();
-                    let n_new = n_done.saturating_sub(n_first) as f64;
-                    let per_s = n_new / self.stage_since.elapsed().as_secs_f64();
-                    let left_s = n_total.saturating_sub(*n_done) as f64 / per_s.max(1e-9);
-                    line(&format!(
+                if self.last_line.elapsed() < LINE_EVERY {
+                    return;
+                }
+                self.last_line = Instant::now();
+                let n_new = n_done.saturating_sub(n_first) as f64;
+                let per_s = n_new / self.stage_since.elapsed().as_secs_f64();
+                let left_s = n_total.saturating_sub(*n_done) as f64 / per_s.max(1e-9);
+                match (is_json, n_total) {
+                    (true, _) => object(&json!({
+                        "event": "progress", "stage": stage, "n_done": n_done, "n_total": n_total,
+                        "per_s": rounded(per_s), "left_s": (*n_total > 0).then_some(rounded(left_s)),
+                    })),
+                    (false, 0) => line(&format!("{stage}: {n_done}, {per_s:.1}/s")),
+                    (false, _) => line(&format!(
                         "{stage}: {n_done}/{n_total}, {per_s:.1}/s, {left_s:.0} s left"
-                    ));
+                    )),
                 }
             }
             Event::Finished {
                 stage,
                 wall_s,
                 note,
-            } => {
-                line(&format!("{stage}: done in {wall_s:.1} s, {note}"));
-            }
+            } if is_json => object(&json!({
+                "event": "finished", "stage": stage, "wall_s": rounded(*wall_s), "note": note,
+            })),
+            Event::Finished {
+                stage,
+                wall_s,
+                note,
+            } => line(&format!("{stage}: done in {wall_s:.1} s, {note}")),
+            Event::Noted(text) if is_json => object(&json!({"event": "note", "message": text})),
             Event::Noted(text) => line(&format!("note: {text}")),
         }
     }
+}
+
+/// How a run ended: the line that a log ends with.
+pub fn last_line(format: LogFormat, exit_code: u8, message: &str) -> String {
+    match format {
+        LogFormat::Text => message.to_owned(),
+        LogFormat::Json => {
+            json!({"event": "ended", "exit_code": exit_code, "message": message}).to_string()
+        }
+    }
+}
+
+fn object(value: &serde_json::Value) {
+    line(&value.to_string());
+}
+
+fn rounded(seconds: f64) -> f64 {
+    (seconds * 1000.0).round() / 1000.0
 }

@@ -1,0 +1,194 @@
+//! From addresses to places: what is opened before a run begins.
+
+use std::path::{Path, PathBuf};
+
+use fruits::place::Place;
+use fruits::s3::{Connection, Encryption, Prefix, S3Params};
+use fruits::source::Source;
+use fruits::{Error, Result, atomic};
+
+use crate::options::{Address, Options, Sse};
+
+/// Where a run reads and writes.
+pub struct Places {
+    pub input: Source,
+    pub out: Place,
+    pub cache: Option<Place>,
+    /// The user's own model; one of a bucket is copied here first.
+    pub model: Option<PathBuf>,
+    /// Holds that copy.
+    _models: Option<tempfile::TempDir>,
+    /// The connection to S3, if one of the places is there.
+    pub connection: Option<Connection>,
+}
+
+impl Places {
+    /// Opens all of them, with one connection for all buckets.
+    pub fn open(options: &Options) -> Result<Self> {
+        let mut opener = Opener {
+            options,
+            connection: None,
+        };
+        let input = opener.source()?;
+        let out = opener.place(&options.out)?;
+        let cache = match (&options.cache, options.no_cache) {
+            (_, true) => None,
+            (Some(address), false) => Some(opener.place(address)?),
+            (None, false) => Some(Place::Folder(user_cache())),
+        };
+        keep_apart(&input, "--out", &out)?;
+        // The default lies in a hidden folder, which is never listed.
+        if let (Some(cache), Some(_)) = (&cache, &options.cache) {
+            keep_apart(&input, "--cache", cache)?;
+        }
+        let (model, models) = match &options.model {
+            Some(Address::Bucket { name, prefix }) => {
+                let folder = opener.copy(name, prefix)?;
+                let file = Path::new(prefix).file_name().unwrap_or_default();
+                (Some(folder.path().join(file)), Some(folder))
+            }
+            Some(Address::Folder(path)) => (Some(path.clone()), None),
+            None => (None, None),
+        };
+        Ok(Self {
+            input,
+            out,
+            cache,
+            model,
+            _models: models,
+            connection: opener.connection,
+        })
+    }
+}
+
+struct Opener<'a> {
+    options: &'a Options,
+    connection: Option<Connection>,
+}
+
+impl Opener<'_> {
+    fn source(&mut self) -> Result<Source> {
+        let options = self.options;
+        match (&options.input, &options.bucket, &options.prefix) {
+            (Some(Address::Folder(root)), _, None) => Source::folder(root),
+            (Some(Address::Bucket { name, prefix }), _, None) => Ok(Source::Bucket(self.prefix(name, prefix)?)),
+            (None, Some(name), prefix) => {
+                let prefix = prefix.as_deref().unwrap_or_default();
+                Ok(Source::Bucket(self.prefix(name, prefix)?))
+            }
+            (Some(_), _, Some(_)) => Err(Error::Invalid(
+                "--prefix goes with --bucket; add it to the folder of --input instead".to_owned(),
+            )),
+            (None, None, Some(_)) => Err(Error::Invalid("--prefix needs --bucket NAME".to_owned())),
+            (None, None, None) => Err(Error::Invalid(
+                "no input: name a folder of images with --input DIR, or a bucket with --bucket NAME (one folder a class)"
+                    .to_owned(),
+            )),
+        }
+    }
+
+    fn place(&mut self, address: &Address) -> Result<Place> {
+        match address {
+            Address::Folder(folder) => Ok(Place::Folder(folder.clone())),
+            Address::Bucket { name, prefix } => Ok(Place::Bucket(self.prefix(name, prefix)?)),
+        }
+    }
+
+    fn prefix(&mut self, name: &str, prefix: &str) -> Result<Prefix> {
+        Prefix::new(self.connection()?, name, prefix)
+    }
+
+    /// An object as a file of its own name in a temporary folder.
+    fn copy(&mut self, bucket: &str, key: &str) -> Result<tempfile::TempDir> {
+        let (folder, name) = key.rsplit_once('/').unwrap_or(("", key));
+        let Some(file) = Path::new(name).file_name() else {
+            return Err(Error::Invalid(format!(
+                "s3://{bucket}/{key} is no file; name a model in it"
+            )));
+        };
+        let prefix = self.prefix(bucket, folder)?;
+        let bytes = prefix.read(name)?.ok_or_else(|| {
+            Error::Invalid(format!("there is no model `{prefix}{name}`; check --model"))
+        })?;
+        let copy = tempfile::tempdir()
+            .map_err(Error::storage("create a folder in", std::env::temp_dir()))?;
+        atomic::write(&copy.path().join(file), &bytes)?;
+        Ok(copy)
+    }
+
+    /// The connection, opened when it is first needed.
+    fn connection(&mut self) -> Result<&Connection> {
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => Connection::open(&s3_params(self.options)?)?,
+        };
+        Ok(self.connection.insert(connection))
+    }
+}
+
+fn s3_params(options: &Options) -> Result<S3Params> {
+    let encryption = match (options.sse, &options.sse_kms_key_id) {
+        (None, None) => None,
+        (Some(Sse::S3), None) => Some(Encryption::S3),
+        (Some(Sse::Kms), key_id) => Some(Encryption::Kms {
+            key_id: key_id.clone(),
+        }),
+        (_, Some(_)) => {
+            let message = "--sse-kms-key-id needs --sse aws:kms".to_owned();
+            return Err(Error::Invalid(message));
+        }
+    };
+    Ok(S3Params {
+        region: options.region.clone(),
+        endpoint_url: options.endpoint_url.clone(),
+        profile: options.profile.clone(),
+        no_sign_request: options.no_sign_request,
+        request_payer: options.request_payer,
+        timeout_s: options.s3_timeout,
+        encryption,
+    })
+}
+
+/// The folder of `--cache` that is on this machine: `fruits` in the user's cache folder, else in that for temporary
+/// files.
+pub fn local_cache(options: &Options) -> PathBuf {
+    match &options.cache {
+        Some(Address::Folder(folder)) => folder.clone(),
+        Some(Address::Bucket { .. }) => std::env::temp_dir(),
+        None => user_cache(),
+    }
+}
+
+fn user_cache() -> PathBuf {
+    let set = |name| {
+        std::env::var_os(name)
+            .filter(|v| !v.is_empty())
+            .map(PathBuf::from)
+    };
+    let user = || set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
+    user().unwrap_or_else(std::env::temp_dir).join("fruits")
+}
+
+/// Refuses to write among the images: the next run would take what is written for one of them.
+fn keep_apart(input: &Source, option: &str, place: &Place) -> Result<()> {
+    let lies_in = match (input, place) {
+        (Source::Folder(images), Place::Folder(folder)) => {
+            // It may not be there yet; the folder that it will be made in is.
+            let there = folder.ancestors().find_map(|f| f.canonicalize().ok());
+            let images = images.root().canonicalize();
+            matches!((images, there), (Ok(images), Some(there)) if there.starts_with(&images))
+        }
+        (Source::Bucket(images), Place::Bucket(prefix)) => images.holds(prefix),
+        _ => false,
+    };
+    if lies_in {
+        return Err(Error::Invalid(format!(
+            "{option} `{place}` lies among the images of `{input}`; name a folder elsewhere{}",
+            match input {
+                Source::Bucket(_) => ", and with --prefix the one of the images",
+                Source::Folder(_) => "",
+            }
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,126 @@
+//! What a run will do, before it does it.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
+
+use crate::error::{Error, Result};
+use crate::load::{Loaded, load_with};
+use crate::matrix::{column, strings};
+use crate::schema::{LABEL, SIZE_BYTES};
+use crate::store::{self, Receipt, Shard, Store};
+
+use super::network::Network;
+use super::{Control, Done, Event, Params};
+
+/// A run whose images are listed and cut into shards.
+pub(super) struct Planned {
+    pub loaded: Loaded,
+    pub network: Network,
+    /// Everything but the files that decides the descriptors.
+    pub recipe: String,
+    pub shards: Vec<Shard>,
+    pub store: Store,
+}
+
+impl Planned {
+    pub fn new(params: &Params, control: &mut Control) -> Result<Self> {
+        let loaded = control.stage("list", 0, |control| {
+            let mut keep_going = |n: u64| control.advance("list", n, 0);
+            let loaded = load_with(&params.input, &params.load, &mut keep_going)?;
+            let n = loaded.manifest.height() as u64;
+            let note = format!("{} files, {n} images to use", loaded.n_listed);
+            Ok(Done {
+                value: loaded,
+                items: n,
+                cache_hits: 0,
+                note,
+            })
+        })?;
+        let network = Network::new(params)?;
+        let recipe = network.recipe(params.filter);
+        let shards = store::plan(&loaded.manifest, &recipe)?;
+        Ok(Self {
+            loaded,
+            network,
+            recipe,
+            shards,
+            store: Store::open(params.cache.as_ref())?,
+        })
+    }
+}
+
+/// The shards without a receipt.
+pub(super) fn missing(plan: &[Shard], found: &[Option<Receipt>]) -> Vec<Shard> {
+    let pairs = plan.iter().zip(found);
+    let missing = pairs.filter(|(_, receipt)| receipt.is_none());
+    missing.map(|(shard, _)| shard.clone()).collect()
+}
+
+/// What a run would do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Files below the source.
+    pub n_listed: u64,
+    /// Their size in bytes.
+    pub listed_bytes: u64,
+    /// Files that the parameters leave out, or that lie in no class folder.
+    pub n_skipped: u64,
+    /// Files that are known to be unusable before they are read.
+    pub n_rejected: u64,
+    /// Images a class, by name.
+    pub classes: Vec<(String, u64)>,
+    /// Shards.
+    pub n_shards: usize,
+    /// Shards that are not in the cache.
+    pub n_missing_shards: usize,
+    /// Images of the missing shards: those that would be read.
+    pub n_to_read: u64,
+    /// Their size in bytes.
+    pub to_read_bytes: u64,
+    /// Size of the shards in the cache in bytes: those that would be read instead.
+    pub cached_bytes: u64,
+    /// Arithmetic of the network: `f32` or `bf16`.
+    pub precision: String,
+}
+
+/// Lists the images and looks for computed shards, and stops there. Reads no image of a bucket and writes nothing.
+///
+/// # Errors
+/// As [`super::run`] before its first image.
+pub fn dry_run(
+    params: &Params,
+    observe: &mut (dyn FnMut(&Event) + Send),
+    stop: &AtomicBool,
+) -> Result<Plan> {
+    params.pca.check_params()?;
+    params.tsne.check()?;
+    Control::new(observe, stop).install(params, |control| {
+        let planned = Planned::new(params, control)?;
+        let found = planned
+            .store
+            .receipts(&planned.shards, &mut || control.keeps_going())?;
+        let missing = missing(&planned.shards, &found);
+        let mut to_read_bytes = 0;
+        for shard in &missing {
+            let sizes = column(&shard.manifest, SIZE_BYTES)?.u64()?;
+            to_read_bytes += sizes.no_null_iter().sum::<u64>();
+        }
+        let mut classes = BTreeMap::<String, u64>::new();
+        for label in strings(&planned.loaded.manifest, LABEL)? {
+            *classes.entry(label.to_owned()).or_default() += 1;
+        }
+        Ok::<_, Error>(Plan {
+            n_listed: planned.loaded.n_listed,
+            listed_bytes: planned.loaded.size_bytes,
+            n_skipped: planned.loaded.n_skipped,
+            n_rejected: planned.loaded.rejected.len() as u64,
+            classes: classes.into_iter().collect(),
+            n_shards: planned.shards.len(),
+            n_missing_shards: missing.len(),
+            n_to_read: missing.iter().map(|s| s.manifest.height() as u64).sum(),
+            to_read_bytes,
+            cached_bytes: found.iter().flatten().map(|r| r.size_bytes).sum(),
+            precision: planned.network.arithmetic.to_string(),
+        })
+    })
+}
