@@ -34,11 +34,10 @@ PY
 }
 
 run folder --input "$images" --cache "$work/cache-folder" "$@"
-run bucket --bucket photos --endpoint-url "$url" --cache "$work/cache-bucket" "$@"
-run bucket-to-bucket --bucket photos --endpoint-url "$url" --cache s3://out/cache "$@"
+run bucket --bucket photos --endpoint-url "$url" --cache s3://out/cache "$@"
 run cached-in-bucket --bucket photos --endpoint-url "$url" --cache s3://out/cache "$@"
 run cached-in-folder --input "$images" --cache "$work/cache-folder" "$@"
-for name in bucket bucket-to-bucket cached-in-bucket; do
+for name in bucket cached-in-bucket; do
     cmp "$work/folder/embeddings.parquet" "$work/$name/embeddings.parquet"
 done
 echo "the same bytes in embeddings.parquet"

@@ -149,7 +149,7 @@ pub fn read(source: &Source, manifest: &DataFrame) -> Result<DataFrame> {
         .fetch(wanted, &never)
         .zip(&keys)
         .map(|(outcome, key)| match outcome {
-            Ok(fetched) => Ok(fetched),
+            Ok(fetched) => Ok(fetched.kept()),
             Err(Unread::Run(error)) => Err(error),
             Err(Unread::File(_, message)) => {
                 let fault = std::io::Error::other(message);

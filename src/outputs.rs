@@ -9,6 +9,7 @@ use crate::atomic;
 use crate::error::{Error, Result};
 use crate::matrix::{column, strings};
 use crate::pipeline::Outcome;
+use crate::place::{JSON, PARQUET};
 use crate::record::{Output, Run, Timings};
 use crate::s3::Prefix;
 use crate::schema::{ETAG, KEY, LABEL, SHA256, SIZE_BYTES, TSNE_X, TSNE_Y, VERSION_ID};
@@ -86,13 +87,13 @@ pub fn upload(folder: &Path, prefix: &Prefix) -> Result<()> {
 
 /// What a run leaves, in the order it is uploaded in, with media types.
 const FILES: [(&str, &str); 7] = [
-    (MANIFEST, "application/vnd.apache.parquet"),
-    (EMBEDDINGS, "application/vnd.apache.parquet"),
-    (PCA, "application/vnd.apache.parquet"),
+    (MANIFEST, PARQUET),
+    (EMBEDDINGS, PARQUET),
+    (PCA, PARQUET),
     (REJECTED, "text/csv; charset=utf-8"),
-    (TIMINGS, "application/json"),
+    (TIMINGS, JSON),
     (REPORT, "text/html; charset=utf-8"),
-    (RUN, "application/json"),
+    (RUN, JSON),
 ];
 
 fn write_run(run: &Run, folder: &Path) -> Result<()> {

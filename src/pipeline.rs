@@ -111,8 +111,8 @@ pub struct Outcome {
     pub run: Run,
     /// The content of `timings.json`.
     pub timings: Timings,
-    /// One row an accepted image, sorted by key: `key`, `label`, `size_bytes`, `sha256`, `width`, `height`, `mode`,
-    /// `orientation`, `thumbnail`, then `pc1` ... `pcK` and `tsne_x`, `tsne_y` as far as the run came.
+    /// One row an accepted image, sorted by key: `key`, `label`, `size_bytes`, `etag`, `sha256`, `version_id`, `width`,
+    /// `height`, `mode`, `orientation`, `thumbnail`, then `pc1` ... `pcK` and `tsne_x`, `tsne_y` as far as the run came.
     pub images: DataFrame,
     /// One row a rejected file: `key`, `size_bytes`, `reason`, `message`.
     pub rejected: DataFrame,
@@ -129,7 +129,8 @@ pub struct Outcome {
 ///
 /// # Errors
 /// [`Error::Invalid`] for a parameter out of range, [`Error::NoImage`] if the folder holds no file of a class,
-/// [`Error::Runtime`] if the network cannot run, [`Error::Storage`] for files and folders, [`Error::Interrupted`].
+/// [`Error::Runtime`] if the network cannot run, [`Error::Storage`] for files and folders, [`Error::Bucket`] for buckets
+/// and credentials, [`Error::Interrupted`].
 pub fn run(
     params: &Params,
     observe: &mut (dyn FnMut(&Event) + Send),
@@ -218,7 +219,7 @@ fn steps(params: &Params, control: &mut Control) -> Result<Outcome> {
     for warning in &run.warnings {
         (control.observe)(&Event::Noted(warning.clone()));
     }
-    let examples = examples(&params.input, &images, params.filter)?;
+    let examples = examples(&params.input, &images, params.filter, control.stop)?;
     let timings = Timings {
         stages: std::mem::take(&mut control.stages),
         total_s: began.elapsed().as_secs_f64(),

@@ -7,6 +7,11 @@ use crate::atomic;
 use crate::error::Result;
 use crate::s3::Prefix;
 
+/// Media type of a Parquet file.
+pub(crate) const PARQUET: &str = "application/vnd.apache.parquet";
+/// Media type of a JSON file.
+pub(crate) const JSON: &str = "application/json";
+
 /// A folder to write to.
 #[derive(Debug, Clone)]
 pub enum Place {

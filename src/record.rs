@@ -64,6 +64,9 @@ pub struct SourceRecord {
     /// Region of the bucket; absent for a folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
+    /// Server of the bucket, where it is not Amazon's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
     /// Files found, images or not.
     pub n_objects: u64,
     /// Their size together.

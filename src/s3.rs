@@ -51,15 +51,11 @@ impl Prefix {
     /// # Errors
     /// [`Error::Invalid`] for a name that no bucket can have.
     pub fn new(connection: &Connection, bucket: &str, prefix: &str) -> Result<Self> {
-        let allowed = |c: char| c.is_ascii_alphanumeric() || ".-_:/".contains(c);
-        // An access point's ARN may stand for a bucket, hence the colon and the slash.
-        if bucket.len() < 3
-            || !bucket.chars().all(allowed)
-            || (bucket.contains('/') && !bucket.starts_with("arn:"))
-        {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
+        if bucket.len() < 3 || !bucket.chars().all(allowed) {
             return Err(Error::Invalid(format!(
-                "`{bucket}` is no name of a bucket; give the name alone, and folders in it with --prefix or as \
-                 s3://bucket/prefix"
+                "`{bucket}` is no name of a bucket; give the name alone (of an access point its alias), and folders in \
+                 it with --prefix or as s3://bucket/prefix"
             )));
         }
         let slash = if prefix.is_empty() || prefix.ends_with('/') {
@@ -108,7 +104,7 @@ impl Prefix {
             let n_before = objects.len() as u64;
             let page = self
                 .connection
-                .wait(self.list_page(token), &mut || keep_going(n_before))?;
+                .wait_while(self.list_page(token), &mut || keep_going(n_before))?;
             let (page, next) = page.map_err(|f| self.explain(Verb::List, "", f))?;
             objects.extend(page);
             if !keep_going(objects.len() as u64) {
@@ -126,7 +122,7 @@ impl Prefix {
     /// # Errors
     /// [`Error::Bucket`].
     pub fn read(&self, key: &str) -> Result<Option<Vec<u8>>> {
-        match self.connection.block_on(self.get(key, None)) {
+        match self.connection.wait(self.get(key, None))? {
             Ok(content) => Ok(Some(content.bytes)),
             Err(Failure {
                 kind: Kind::NoSuchKey,
@@ -141,7 +137,7 @@ impl Prefix {
     /// # Errors
     /// [`Error::Bucket`].
     pub fn read_all(&self, keys: Vec<String>) -> Result<BTreeMap<String, Vec<u8>>> {
-        let read = self.connection.block_on(self.get_all(keys));
+        let read = self.connection.wait(self.get_all(keys))?;
         let read = read.into_iter().filter_map(|(key, outcome)| match outcome {
             Ok(content) => Some(Ok((key, content.bytes))),
             Err(Failure {
@@ -156,10 +152,10 @@ impl Prefix {
     /// Writes an object: it is whole or not there.
     ///
     /// # Errors
-    /// [`Error::Bucket`].
+    /// [`Error::Bucket`], [`Error::Interrupted`].
     pub fn write(&self, key: &str, bytes: Vec<u8>, content_type: &str) -> Result<()> {
         self.connection
-            .block_on(self.put(key, bytes, content_type))
+            .wait_with_grace(self.put(key, bytes, content_type))?
             .map_err(|f| self.explain(Verb::Put, key, f))
     }
 
@@ -168,7 +164,7 @@ impl Prefix {
     /// # Errors
     /// [`Error::Bucket`].
     pub fn remove(&self, key: &str) -> Result<()> {
-        match self.connection.block_on(self.delete(key)) {
+        match self.connection.wait_with_grace(self.delete(key))? {
             Err(Failure {
                 kind: Kind::NoSuchKey,
                 ..
@@ -178,9 +174,14 @@ impl Prefix {
         }
     }
 
+    /// Why an object must not be read, in words.
+    pub(crate) fn missing_to_read(&self, failure: &Failure) -> String {
+        format!("{} ({failure})", self.missing(Verb::Get, failure))
+    }
+
     /// The sentence for an object that could not be read, when that is the run's fault and not the object's.
-    pub(crate) fn explain_read(&self, failure: Failure) -> Error {
-        self.explain(Verb::Get, "", failure)
+    pub(crate) fn explain_read(&self, key: &str, failure: Failure) -> Error {
+        self.explain(Verb::Get, key, failure)
     }
 
     /// Writes and removes a small object, before hours of work depend on it.

@@ -87,8 +87,17 @@ pub struct Fetched {
     pub sha256: String,
     /// Version in a versioned bucket.
     pub version_id: Option<String>,
-    /// What the bytes take of the memory for reading ahead.
-    _room: Option<tokio::sync::OwnedSemaphorePermit>,
+    /// What the bytes take of the memory for reading ahead, given back when this goes.
+    room: Option<tokio::sync::OwnedSemaphorePermit>,
+}
+
+impl Fetched {
+    /// Gives the memory for reading ahead back, for a caller that keeps all files.
+    #[must_use]
+    pub fn kept(mut self) -> Self {
+        self.room = None;
+        self
+    }
 }
 
 /// Why a file was not read.
@@ -152,7 +161,8 @@ impl Source {
     }
 
     /// Reads files in the order of `wanted`. From a bucket they are read ahead, several at once, while the caller works
-    /// on those before them; the memory that takes is bounded. With `stop` the next one is [`Error::Interrupted`].
+    /// on those before them; the memory that takes is bounded: a caller that holds more than [`BATCH_BYTES`] of them
+    /// calls [`Fetched::kept`], or waits for ever. With `stop` the next one is [`Error::Interrupted`].
     pub fn fetch<'a>(
         &'a self,
         wanted: Vec<Wanted>,
@@ -162,22 +172,10 @@ impl Source {
             Self::Folder(folder) => {
                 Box::new(wanted.into_iter().map(|file| read_local(folder, &file)))
             }
-            Self::Bucket(prefix) => Box::new(Ahead::start(prefix, wanted, stop)),
-        }
-    }
-
-    /// Reads one file as it is now.
-    ///
-    /// # Errors
-    /// [`Error::Storage`] or [`Error::Bucket`].
-    pub fn read(&self, key: &str) -> Result<Vec<u8>> {
-        let path = || PathBuf::from(self.name_of(key));
-        match self {
-            Self::Folder(folder) => folder.read(key).map_err(Error::storage("read", path())),
-            Self::Bucket(prefix) => prefix.read(key)?.ok_or_else(|| {
-                let source = std::io::Error::from(std::io::ErrorKind::NotFound);
-                Error::storage("read", path())(source)
-            }),
+            Self::Bucket(prefix) => match Ahead::start(prefix, wanted, stop) {
+                Ok(ahead) => Box::new(ahead),
+                Err(error) => Box::new(std::iter::once(Err(Unread::Run(error)))),
+            },
         }
     }
 
@@ -222,7 +220,7 @@ fn read_local(folder: &LocalFolder, file: &Wanted) -> Result<Fetched, Unread> {
         bytes,
         sha256,
         version_id: None,
-        _room: None,
+        room: None,
     })
 }
 

@@ -1,7 +1,8 @@
 //! Descriptors on disk: shards of fixed size, each committed by its receipt.
 //!
 //! A shard is `features/<fingerprint>/shard-00017.parquet`; `shard-00017.json` beside it is its receipt, written last.
-//! A shard without a receipt does not exist. Two runs may write the same shard at once: both write the same bytes.
+//! A shard without a receipt does not exist. Two runs on the same kind of processor may write the same shard at once:
+//! both write the same bytes.
 //!
 //! Shards in a bucket have the same names. They are copied to this machine when they are first needed, since PCA reads
 //! them several times.
@@ -17,7 +18,7 @@ use sha2::{Digest, Sha256};
 use crate::atomic;
 use crate::error::{Error, Result};
 use crate::matrix::{column, strings};
-use crate::place::Place;
+use crate::place::{JSON, PARQUET, Place};
 use crate::rejection::Rejection;
 use crate::s3::Prefix;
 use crate::schema::{ETAG, KEY, LABEL, SIZE_BYTES};
@@ -282,9 +283,6 @@ impl Receipt {
         same && self.rejected.iter().all(|r| r.reason.is_lasting())
     }
 }
-
-const PARQUET: &str = "application/vnd.apache.parquet";
-const JSON: &str = "application/json";
 
 /// Where a shard's two files are, below the cache.
 struct Keys {

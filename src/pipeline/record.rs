@@ -1,11 +1,12 @@
 //! What a run found, as its record says it.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 
 use polars::prelude::*;
 
 use crate::error::Result;
-use crate::load::{self, Loaded};
+use crate::load::{self, Loaded, wanted};
 use crate::matrix::{Matrix, column, strings};
 use crate::neighbors::nearest;
 use crate::pca::{Keep, Pca};
@@ -94,6 +95,10 @@ pub(super) fn pca_warnings(params: &Params, pca: &Pca) -> Vec<String> {
 /// What is known of a run once its images are.
 pub(super) fn begin_record(params: &Params, loaded: &Loaded, images: &DataFrame) -> Result<Run> {
     let accepted = images.height() as u64;
+    let connection = match &params.input {
+        Source::Folder(_) => None,
+        Source::Bucket(prefix) => Some(prefix.connection()),
+    };
     let mut warnings = Vec::new();
     let classes = if accepted == 0 {
         Vec::new()
@@ -124,10 +129,8 @@ pub(super) fn begin_record(params: &Params, loaded: &Loaded, images: &DataFrame)
         source: SourceRecord {
             kind: params.input.kind().to_owned(),
             name: params.input.to_string(),
-            region: match &params.input {
-                Source::Folder(_) => None,
-                Source::Bucket(prefix) => Some(prefix.connection().region().to_owned()),
-            },
+            region: connection.map(|c| c.region().to_owned()),
+            endpoint: connection.and_then(|c| c.endpoint().map(ToOwned::to_owned)),
             n_objects: loaded.n_listed,
             size_bytes: loaded.size_bytes,
             label_rule: load::LABEL_RULE.to_owned(),
@@ -252,26 +255,26 @@ pub(super) fn examples(
     source: &Source,
     images: &DataFrame,
     filter: Filter,
+    stop: &AtomicBool,
 ) -> Result<Vec<Example>> {
     if images.height() == 0 {
         return Ok(Vec::new());
     }
-    let mut first: BTreeMap<&str, &str> = BTreeMap::new();
-    for (label, key) in strings(images, LABEL)?
-        .into_iter()
-        .zip(strings(images, KEY)?)
-    {
-        first.entry(label).or_insert(key);
+    let mut first = BTreeMap::new();
+    for (label, file) in strings(images, LABEL)?.into_iter().zip(wanted(images)?) {
+        first.entry(label).or_insert(file);
     }
+    let files: Vec<_> = first.into_values().take(MAX_EXAMPLES).collect();
+    let keys: Vec<_> = files.iter().map(|file| file.key.clone()).collect();
     let mut examples = Vec::new();
-    for key in first.into_values().take(MAX_EXAMPLES) {
-        // A file that went away since is no reason to lose a report.
-        let Ok(bytes) = source.read(key) else {
+    for (key, fetched) in keys.into_iter().zip(source.fetch(files, stop)) {
+        // A file that went away or changed since is no reason to lose a report.
+        let Ok(fetched) = fetched else {
             continue;
         };
-        if let Ok(preview) = resize::preview(&bytes, filter) {
+        if let Ok(preview) = resize::preview(&fetched.bytes, filter) {
             examples.push(Example {
-                key: key.to_owned(),
+                key,
                 original: preview.original_png,
                 original_mime: "image/png".to_owned(),
                 resized_png: preview.resized_png,

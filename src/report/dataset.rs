@@ -172,7 +172,10 @@ fn chart(run: &Run) -> Result<(Option<String>, Option<String>)> {
 fn source(source: &SourceRecord) -> String {
     let name = shown(&source.name);
     match &source.region {
-        Some(region) => format!("bucket {name} in {}", shown(region)),
+        Some(region) => match &source.endpoint {
+            Some(url) => format!("bucket {name} at {}", shown(url)),
+            None => format!("bucket {name} in {}", shown(region)),
+        },
         None => format!("{} {name}", shown(&source.kind)),
     }
 }

@@ -2,34 +2,38 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::interceptors::BeforeTransmitInterceptorContextRef;
-use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::retry::{RetryConfig, RetryPartition, TokenBucket};
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
     ConfigBag, Intercept, ProvideCredentials, RuntimeComponents, SharedHttpClient,
     StalledStreamProtectionConfig,
 };
 use aws_sdk_s3::error::BoxError;
-use aws_smithy_http_client::{Builder, tls};
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::{Builder, Connector, tls};
 use base64::Engine as _;
 use tokio::runtime::Runtime;
+use tokio::task::AbortHandle;
 
-use super::failure;
+use super::failure::{self, NO_CREDENTIALS};
 use crate::error::{Error, Result};
 use crate::record::S3Record;
 
 /// Tries of a request before it has failed for good; the AWS tools take 3, a run that nobody watches takes two more.
 pub(super) const MAX_ATTEMPTS: u32 = 5;
-/// Longest time for a connection to be made.
+/// Longest time for a connection to be made: two resends of a lost first packet (after 1 and 3 s, RFC 6298).
 const CONNECT_TIMEOUT_S: f64 = 5.0;
-/// How often one who waits looks whether to stop.
+/// How often one who waits looks whether to stop: at once, for a person.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// Threads for the requests: they wait more than they work.
+/// How long a write may still take after a stop: half of the two minutes that a spot instance is given.
+const GRACE: Duration = Duration::from_secs(60);
+/// Threads for the requests. They wait more than they work: 4,098 reads take 2 s of processor time.
 const N_WORKERS: usize = 2;
 
 /// How to reach S3.
@@ -84,12 +88,27 @@ pub struct Connection(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    runtime: Runtime,
+    /// Always there until the last clone goes.
+    runtime: Option<Runtime>,
     client: Client,
     params: S3Params,
     region: String,
+    endpoint: Option<String>,
     counts: Arc<Counts>,
+    stop: &'static AtomicBool,
 }
+
+impl Drop for Inner {
+    /// The last clone may go on the runtime's own thread, where waiting for its end is not allowed.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// The flag of a connection that nobody stops.
+static NEVER: AtomicBool = AtomicBool::new(false);
 
 /// What was asked of S3.
 #[derive(Debug, Default)]
@@ -133,6 +152,15 @@ impl Connection {
     /// # Errors
     /// [`Error::Invalid`] for a wrong endpoint or timeout, [`Error::Bucket`] without a region or credentials.
     pub fn open(params: &S3Params) -> Result<Self> {
+        Self::open_until(params, &NEVER)
+    }
+
+    /// [`Connection::open`], with a flag that ends what waits: reads at once with [`Error::Interrupted`], writes after a
+    /// minute, so that what is computed is kept.
+    ///
+    /// # Errors
+    /// As [`Connection::open`].
+    pub fn open_until(params: &S3Params, stop: &'static AtomicBool) -> Result<Self> {
         check(params)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(N_WORKERS)
@@ -141,13 +169,19 @@ impl Connection {
             .build()
             .map_err(|e| Error::Internal(format!("no runtime for requests: {e}")))?;
         let counts = Arc::new(Counts::default());
-        let (client, region) = runtime.block_on(client(params, &counts))?;
+        let Opened {
+            client,
+            region,
+            endpoint,
+        } = runtime.block_on(client(params, &counts))?;
         Ok(Self(Arc::new(Inner {
-            runtime,
+            runtime: Some(runtime),
             client,
             params: params.clone(),
             region,
+            endpoint,
             counts,
+            stop,
         })))
     }
 
@@ -161,6 +195,12 @@ impl Connection {
     #[must_use]
     pub fn region(&self) -> &str {
         &self.0.region
+    }
+
+    /// The server, where it is not Amazon's.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<&str> {
+        self.0.endpoint.as_deref()
     }
 
     /// What was asked of S3 until now.
@@ -190,32 +230,59 @@ impl Connection {
         &self.0.counts
     }
 
-    /// The runtime, for work that goes on beside the caller's.
-    pub(crate) fn runtime(&self) -> &Runtime {
-        &self.0.runtime
+    /// Starts work that goes on beside the caller's.
+    pub(crate) fn spawn(
+        &self,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<AbortHandle> {
+        Ok(self.runtime()?.spawn(work).abort_handle())
     }
 
-    /// Waits for a request, and asks `keep_going` now and then whether to wait on.
-    pub(crate) fn wait<F: Future>(
+    /// Waits for an answer; a stop ends that. Never called from the runtime's own threads.
+    pub(crate) fn wait<F: Future>(&self, request: F) -> Result<F::Output> {
+        self.wait_until(request, &mut || true, Duration::ZERO)
+    }
+
+    /// [`Connection::wait`] for what should still be written when a stop has come.
+    pub(crate) fn wait_with_grace<F: Future>(&self, request: F) -> Result<F::Output> {
+        self.wait_until(request, &mut || true, GRACE)
+    }
+
+    /// [`Connection::wait`], and asks `keep_going` as well.
+    pub(crate) fn wait_while<F: Future>(
         &self,
         request: F,
         keep_going: &mut dyn FnMut() -> bool,
     ) -> Result<F::Output> {
-        self.block_on(async {
+        self.wait_until(request, keep_going, Duration::ZERO)
+    }
+
+    fn wait_until<F: Future>(
+        &self,
+        request: F,
+        keep_going: &mut dyn FnMut() -> bool,
+        grace: Duration,
+    ) -> Result<F::Output> {
+        self.runtime()?.block_on(async {
             tokio::pin!(request);
+            let mut stopped: Option<Instant> = None;
             loop {
-                match tokio::time::timeout(LOOK_EVERY, &mut request).await {
-                    Ok(answer) => return Ok(answer),
-                    Err(_) if keep_going() => {}
-                    Err(_) => return Err(Error::Interrupted),
+                if let Ok(answer) = tokio::time::timeout(LOOK_EVERY, &mut request).await {
+                    return Ok(answer);
+                }
+                if keep_going() && !self.0.stop.load(Ordering::Relaxed) {
+                    continue;
+                }
+                if stopped.get_or_insert_with(Instant::now).elapsed() >= grace {
+                    return Err(Error::Interrupted);
                 }
             }
         })
     }
 
-    /// Waits for a request. Never called from the runtime's own threads.
-    pub(crate) fn block_on<F: Future>(&self, request: F) -> F::Output {
-        self.0.runtime.block_on(request)
+    fn runtime(&self) -> Result<&Runtime> {
+        let gone = || Error::Internal("the runtime for requests is gone".to_owned());
+        self.0.runtime.as_ref().ok_or_else(gone)
     }
 }
 
@@ -227,9 +294,13 @@ fn check(params: &S3Params) -> Result<()> {
         );
         return Err(Error::Invalid(message));
     }
-    let Some(url) = &params.endpoint_url else {
-        return Ok(());
-    };
+    params
+        .endpoint_url
+        .as_deref()
+        .map_or(Ok(()), check_endpoint)
+}
+
+fn check_endpoint(url: &str) -> Result<()> {
     let rest = url
         .strip_prefix("http://")
         .or_else(|| url.strip_prefix("https://"));
@@ -246,7 +317,14 @@ fn check(params: &S3Params) -> Result<()> {
     }
 }
 
-async fn client(params: &S3Params, counts: &Arc<Counts>) -> Result<(Client, String)> {
+/// What a connection is made of.
+struct Opened {
+    client: Client,
+    region: String,
+    endpoint: Option<String>,
+}
+
+async fn client(params: &S3Params, counts: &Arc<Counts>) -> Result<Opened> {
     let seconds = Duration::from_secs_f64;
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(seconds(CONNECT_TIMEOUT_S.min(params.timeout_s)))
@@ -266,12 +344,16 @@ async fn client(params: &S3Params, counts: &Arc<Counts>) -> Result<(Client, Stri
         loader = loader.no_credentials();
     }
     let shared = loader.load().await;
-    let has_own_server = shared.endpoint_url().is_some()
-        || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some_and(|v| !v.is_empty());
+    let of_s3 = std::env::var("AWS_ENDPOINT_URL_S3")
+        .ok()
+        .filter(|url| !url.is_empty());
+    let of_all = shared.endpoint_url().map(ToOwned::to_owned);
+    let endpoint = params.endpoint_url.clone().or(of_s3).or(of_all);
+    endpoint.as_deref().map_or(Ok(()), check_endpoint)?;
     let region = match shared.region() {
         Some(region) => region.clone(),
         // Servers other than Amazon's take any name here; this is the one they all know.
-        None if has_own_server => Region::new("us-east-1"),
+        None if endpoint.is_some() => Region::new("us-east-1"),
         None => {
             return Err(Error::Bucket {
                 message: "no region is set; give it with --region, AWS_REGION or a profile"
@@ -284,25 +366,33 @@ async fn client(params: &S3Params, counts: &Arc<Counts>) -> Result<(Client, Stri
         let found = provider.provide_credentials().await;
         found.map_err(|fault| Error::Bucket {
             message: match &params.profile {
-                Some(profile) => format!("there are no credentials for the profile `{profile}`; check --profile and the \
-                                          files it stands in, or log in with `aws sso login`"),
-                None => "there are no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile \
-                         with --profile, give the instance a role, or read a public bucket with --no-sign-request"
-                    .to_owned(),
+                Some(profile) => format!("{NO_CREDENTIALS}; the profile asked for is `{profile}`"),
+                None => NO_CREDENTIALS.to_owned(),
             },
             source: Box::new(failure::no_credentials(&fault)),
         })?;
     }
     let config = aws_sdk_s3::config::Builder::from(&shared)
         .region(region.clone())
-        .force_path_style(has_own_server)
+        .force_path_style(endpoint.is_some())
         .retry_config(RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS))
+        // The SDK's quota for retries ends when 50 of 32 requests at once have failed: a hiccup of S3 would end a run.
+        // Their number and that of their attempts are bounded already.
+        .retry_partition(
+            RetryPartition::custom("fruits")
+                .token_bucket(TokenBucket::unlimited())
+                .build(),
+        )
         .timeout_config(timeouts)
         // Bodies have a timeout of their own, a part at a time.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .interceptor(Counter(Arc::clone(counts)))
         .build();
-    Ok((Client::from_conf(config), region.to_string()))
+    Ok(Opened {
+        client: Client::from_conf(config),
+        region: region.to_string(),
+        endpoint,
+    })
 }
 
 /// HTTPS that trusts what the machine trusts, and Mozilla's certificates on one that has none, such as a bare
@@ -319,10 +409,19 @@ fn http_client() -> Result<SharedHttpClient> {
     }
     let context = tls::TlsContext::builder().with_trust_store(trusted).build();
     let context = context.map_err(|e| Error::Internal(format!("no TLS: {e}")))?;
-    Ok(Builder::new()
-        .tls_provider(tls::Provider::Rustls(
-            tls::rustls_provider::CryptoMode::Ring,
-        ))
-        .tls_context(context)
-        .build_https())
+    Ok(
+        Builder::new().build_with_connector_fn(move |settings, components| {
+            let mut connector = Connector::builder();
+            connector.set_connector_settings(settings.cloned());
+            connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
+            connector
+                // As the AWS tools do: HTTPS_PROXY, NO_PROXY ...
+                .proxy_config(ProxyConfig::from_env())
+                .tls_provider(tls::Provider::Rustls(
+                    tls::rustls_provider::CryptoMode::Ring,
+                ))
+                .tls_context(context.clone())
+                .build()
+        }),
+    )
 }

@@ -51,6 +51,10 @@ pub(crate) enum Kind {
     Other,
 }
 
+/// What to do without credentials.
+pub(super) const NO_CREDENTIALS: &str = "there are no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, \
+     name a profile with --profile (`aws sso login` renews one of single sign-on), give the instance a role, or read a \
+     public bucket with --no-sign-request";
 /// What S3 said may hold anything; a log line holds this much of it.
 const MAX_TEXT: usize = 300;
 
@@ -88,7 +92,8 @@ where
         }
         match &error {
             SdkError::TimeoutError(_) => Self::new(Kind::Timeout, "no answer in time"),
-            SdkError::DispatchFailure(fault) if fault.is_timeout() => {
+            // A host that does not take a connection takes none for the next object either.
+            SdkError::DispatchFailure(fault) if fault.is_timeout() && !is_connecting(&error) => {
                 Self::new(Kind::Timeout, "no answer in time")
             }
             SdkError::DispatchFailure(_) => Self::new(Kind::Unreachable, innermost(&error)),
@@ -98,7 +103,19 @@ where
     }
 }
 
-/// What the answer's status and code mean. The answer to a HEAD has no body, so its status must do.
+/// Whether the time went by before there was a connection. The SDK tells that in words only.
+fn is_connecting(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(e) = cause {
+        if e.to_string().contains("HTTP connect timeout") {
+            return true;
+        }
+        cause = e.source();
+    }
+    false
+}
+
+/// What the answer's status and code mean. An answer without a code has its status.
 fn of_answer<E>(error: &SdkError<E, HttpResponse>) -> Failure
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -110,7 +127,7 @@ where
         .raw_response()
         .and_then(|r| r.headers().get("x-amz-bucket-region"));
     let kind = match (code.unwrap_or_default(), status) {
-        ("NoSuchBucket", _) => Kind::NoSuchBucket,
+        ("NoSuchBucket" | "NoSuchAccessPoint", _) => Kind::NoSuchBucket,
         ("NoSuchKey", _) => Kind::NoSuchKey,
         ("InvalidObjectState", _) => Kind::Archived,
         ("PreconditionFailed", _) => Kind::Changed,
@@ -122,17 +139,16 @@ where
             | "RequestTimeTooSkewed",
             _,
         ) => Kind::Refused,
-        (
-            "PermanentRedirect"
-            | "AuthorizationHeaderMalformed"
-            | "IllegalLocationConstraintException",
-            _,
-        )
-        | (_, 301 | 307) => Kind::Region(region.map(ToOwned::to_owned)),
+        ("AuthorizationHeaderMalformed", _) if !said.unwrap_or_default().contains("region") => {
+            Kind::Refused
+        }
+        ("PermanentRedirect" | "AuthorizationHeaderMalformed", _) | (_, 301 | 307) => {
+            Kind::Region(region.map(ToOwned::to_owned))
+        }
         ("AccessDenied" | "AllAccessDisabled", _) | (_, 403) => Kind::Denied,
         ("RequestTimeout", _) => Kind::Timeout,
         ("SlowDown" | "ServiceUnavailable" | "InternalError" | "ThrottlingException", _)
-        | (_, 429 | 500..) => Kind::Busy,
+        | (_, 429 | 500 | 502..=504) => Kind::Busy,
         (_, 404) => Kind::NoSuchKey,
         (_, 412) => Kind::Changed,
         _ => Kind::Other,
@@ -181,42 +197,34 @@ impl Prefix {
     /// The sentence for a failed request: what it was, why, what to do; what S3 said follows as its source.
     pub(super) fn explain(&self, verb: Verb, key: &str, failure: Failure) -> Error {
         let what = format!("{} `{self}{}`", verb.words(), key.escape_debug());
-        let bucket = &self.bucket;
+        let (bucket, connection) = (&self.bucket, &self.connection);
+        let tried = super::connection::MAX_ATTEMPTS;
         let again = "the same command then continues";
-        let params = self.connection.params();
         let message = match &failure.kind {
-            Kind::Denied if params.no_sign_request => format!(
-                "cannot {what}: the bucket does not allow it without a signature; leave out --no-sign-request"
+            Kind::Denied => format!("cannot {what}: {}", self.missing(verb, &failure)),
+            Kind::NoSuchKey if verb != Verb::List => {
+                format!("cannot {what}: there is no such object")
+            }
+            Kind::NoSuchBucket | Kind::NoSuchKey => format!(
+                "cannot {what}: there is no bucket `{bucket}`{}; check its name",
+                connection
+                    .endpoint()
+                    .map_or(String::new(), |url| format!(" at {url}"))
             ),
-            Kind::Denied => format!(
-                "cannot {what}: permission is missing; the credentials need {} on {}",
-                verb.permission(),
-                verb.resource(bucket, &self.prefix)
-            ),
-            Kind::NoSuchBucket => format!(
-                "cannot {what}: there is no bucket `{bucket}`; check its name{}",
-                match &params.endpoint_url {
-                    Some(url) => format!(" and --endpoint-url {url}"),
-                    None => String::new(),
-                }
-            ),
-            Kind::NoSuchKey => format!("cannot {what}: there is no such object"),
             Kind::Archived => format!("cannot {what}: the object is archived; restore it in S3"),
             Kind::Changed => {
                 format!("cannot {what}: the object changed; run the same command again")
             }
             Kind::Region(Some(region)) => format!(
-                "cannot {what}: the bucket is in the region {region}, not in {}; give --region {region}",
-                self.connection.region()
+                "cannot {what}: the bucket is in the region {region}, not in {}; give --region {region} (all buckets of a \
+                 run must be in one region)",
+                connection.region()
             ),
             Kind::Region(None) => format!(
                 "cannot {what}: the bucket is not in the region {}; give its own with --region",
-                self.connection.region()
+                connection.region()
             ),
-            Kind::NoCredentials => format!(
-                "cannot {what}: there are no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a \
-                 profile with --profile, give the instance a role, or read a public bucket with --no-sign-request"
-            ),
+            Kind::NoCredentials => format!("cannot {what}: {NO_CREDENTIALS}"),
             Kind::Expired => format!(
                 "cannot {what}: the credentials have expired; renew them (such as with `aws sso login`) and {again}"
             ),
@@ -225,21 +233,19 @@ impl Prefix {
                  AWS_SESSION_TOKEN, or the profile, and this machine's clock"
             ),
             Kind::Timeout => format!(
-                "cannot {what}: no answer within {} s, tried {} times; check the network or raise --s3-timeout, {again}",
-                params.timeout_s,
-                super::connection::MAX_ATTEMPTS
+                "cannot {what}: no answer within {} s, tried {tried} times; check the network or raise --s3-timeout, \
+                 {again}",
+                connection.params().timeout_s
             ),
             Kind::Damaged => format!(
-                "cannot {what}: what came was incomplete or damaged, tried {} times; {again}",
-                super::connection::MAX_ATTEMPTS
+                "cannot {what}: what came was incomplete or damaged, tried {tried} times; {again}"
             ),
             Kind::Busy => format!(
-                "cannot {what}: S3 could not serve it, tried {} times; wait a little, {again}",
-                super::connection::MAX_ATTEMPTS
+                "cannot {what}: S3 could not serve it, tried {tried} times; wait a little, {again}"
             ),
             Kind::Unreachable => format!(
                 "cannot {what}: {} cannot be reached; check the network, --region and --endpoint-url, {again}",
-                params.endpoint_url.as_deref().unwrap_or("S3")
+                connection.endpoint().unwrap_or("S3")
             ),
             Kind::Other => format!("cannot {what}"),
         };
@@ -247,5 +253,32 @@ impl Prefix {
             message,
             source: Box::new(failure),
         }
+    }
+    /// What is missing where S3 says 403. It says so, too, of an object that is gone, to one who may not list.
+    pub(super) fn missing(&self, verb: Verb, failure: &Failure) -> String {
+        let params = self.connection.params();
+        if params.no_sign_request {
+            return "the bucket does not allow it without a signature; leave out --no-sign-request"
+                .to_owned();
+        }
+        if failure.text.contains("kms:") {
+            return "permission is missing for the key that encrypts it: S3 names it".to_owned();
+        }
+        let gone = if verb == Verb::Get {
+            ", or it is gone"
+        } else {
+            ""
+        };
+        let payer = match verb {
+            Verb::List | Verb::Get if !params.request_payer => {
+                "; where its owner lets the reader pay, give --request-payer"
+            }
+            _ => "",
+        };
+        format!(
+            "permission is missing{gone}; the credentials need {} on {}{payer}",
+            verb.permission(),
+            verb.resource(&self.bucket, &self.prefix)
+        )
     }
 }

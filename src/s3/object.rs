@@ -19,10 +19,10 @@ use super::{Content, Encryption, Failure, Kind, Listed, Prefix};
 /// Requests at once. An answer of S3 takes 20 to 100 ms, so this is 300 to 1,600 small objects a second, a dozen times
 /// what the fastest network here takes.
 pub(crate) const MAX_REQUESTS: usize = 32;
-/// First pause before a body is read again; doubled each time.
+/// First pause before a body is read again; doubled each time. A few round trips: what broke was one connection.
 const FIRST_PAUSE_S: f64 = 0.2;
-/// Slowest upload that is waited for: below, a connection counts as dead.
-const SLOWEST_UPLOAD_BYTES_PER_S: f64 = 100_000.0;
+/// Slowest upload that is waited for, a line of 1 Mbit/s; below, a connection counts as dead.
+const SLOWEST_UPLOAD_BYTES_PER_S: f64 = 125_000.0;
 
 /// What is done to a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,11 +52,12 @@ impl Verb {
         }
     }
 
+    /// What the permission must be for.
     pub fn resource(self, bucket: &str, prefix: &str) -> String {
         match self {
-            Self::List if prefix.is_empty() => format!("arn:aws:s3:::{bucket}"),
-            Self::List => format!("arn:aws:s3:::{bucket} (for the prefix {prefix})"),
-            _ => format!("arn:aws:s3:::{bucket}/{prefix}*"),
+            Self::List if prefix.is_empty() => format!("the bucket {bucket}"),
+            Self::List => format!("the bucket {bucket} for the prefix {prefix}"),
+            _ => format!("{bucket}/{prefix}*"),
         }
     }
 }
@@ -96,7 +97,12 @@ impl Prefix {
         });
         let objects = objects.collect::<Result<Vec<_>, Failure>>()?;
         let more = page.is_truncated() == Some(true);
-        Ok((objects, page.next_continuation_token.filter(|_| more)))
+        let next = page.next_continuation_token.filter(|_| more);
+        if more && next.is_none() {
+            let text = "the listing goes on, but the server does not say where; it must know ListObjectsV2";
+            return Err(Failure::new(Kind::Other, text));
+        }
+        Ok((objects, next))
     }
 
     /// An object, whole and checked against its checksum; another state of it than `etag` is a failure.
@@ -111,7 +117,7 @@ impl Prefix {
                 .get_object()
                 .bucket(&self.bucket)
                 .key(self.full(key))
-                .set_if_match(etag.map(ToOwned::to_owned))
+                .set_if_match(etag.filter(|e| !e.is_empty()).map(ToOwned::to_owned))
                 .set_request_payer(self.payer())
                 .send()
                 .await?;
@@ -133,10 +139,10 @@ impl Prefix {
     }
 
     async fn body(&self, answer: GetObjectOutput) -> Result<Vec<u8>, Failure> {
-        let expected = answer.content_length().unwrap_or_default().unsigned_abs() as usize;
+        let expected = answer.content_length().map(|n| n.unsigned_abs() as usize);
         let patience = Duration::from_secs_f64(self.connection.params().timeout_s);
         let mut body = answer.body;
-        let mut bytes = Vec::with_capacity(expected);
+        let mut bytes = Vec::with_capacity(expected.unwrap_or_default());
         loop {
             match tokio::time::timeout(patience, body.try_next()).await {
                 Err(_) => {
@@ -147,11 +153,13 @@ impl Prefix {
                 }
                 Ok(Err(fault)) => return Err(Failure::new(Kind::Damaged, innermost(&fault))),
                 Ok(Ok(Some(part))) => bytes.extend_from_slice(&part),
-                Ok(Ok(None)) if bytes.len() == expected => return Ok(bytes),
-                Ok(Ok(None)) => {
-                    let text = format!("{} of {expected} bytes came", bytes.len());
-                    return Err(Failure::new(Kind::Damaged, text));
-                }
+                Ok(Ok(None)) => match expected.filter(|&n| n != bytes.len()) {
+                    None => return Ok(bytes),
+                    Some(n) => {
+                        let text = format!("{} of {n} bytes came", bytes.len());
+                        return Err(Failure::new(Kind::Damaged, text));
+                    }
+                },
             }
         }
     }
@@ -191,7 +199,12 @@ impl Prefix {
                 (Some(ServerSideEncryption::AwsKms), key_id.clone())
             }
         };
-        let patience = params.timeout_s + n_bytes as f64 / SLOWEST_UPLOAD_BYTES_PER_S;
+        // Doubled, not computed: the SDK keeps a pool of connections for each timeout that it has seen.
+        let slowest_s = n_bytes as f64 / SLOWEST_UPLOAD_BYTES_PER_S;
+        let mut patience = params.timeout_s;
+        while patience < slowest_s {
+            patience *= 2.0;
+        }
         let timeouts = aws_sdk_s3::config::timeout::TimeoutConfig::builder()
             .read_timeout(Duration::from_secs_f64(patience))
             .build();

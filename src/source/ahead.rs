@@ -9,7 +9,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use super::local::hex;
 use super::{Fetched, Unread, Wanted};
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::rejection::Reason;
 use crate::s3::{Failure, Kind, MAX_REQUESTS, Prefix};
 
@@ -17,9 +17,13 @@ use crate::s3::{Failure, Kind, MAX_REQUESTS, Prefix};
 const AHEAD_BYTES: u64 = 64 << 20;
 /// Unit of the memory's permits, so that their number fits 32 bits.
 const ROOM_BYTES: u64 = 1 << 10;
-/// Most memory that one object takes a permit for. Whoever reads holds less than [`super::BATCH_BYTES`] when it asks for
-/// the next file, so that always finds room, and nobody waits for ever.
+/// Most memory that one object takes a permit for, so that two larger ones may be on the way at once. Whoever reads holds
+/// less than [`super::BATCH_BYTES`] when it asks for the next file: that always finds room, and nobody waits for ever.
 const MAX_OBJECT_ROOM: u64 = AHEAD_BYTES / 2;
+
+/// Files in a row that may come too late, each after all its tries: as many as are asked for at once. Then it is not
+/// theirs, and hours would go by with the rest.
+const MAX_LATE: usize = MAX_REQUESTS;
 
 type Outcome = Result<Fetched, Failure>;
 
@@ -27,21 +31,32 @@ type Outcome = Result<Fetched, Failure>;
 pub(super) struct Ahead<'a> {
     prefix: &'a Prefix,
     stop: &'a AtomicBool,
-    files: mpsc::UnboundedReceiver<oneshot::Receiver<Outcome>>,
+    files: mpsc::UnboundedReceiver<(String, oneshot::Receiver<Outcome>)>,
     reader: AbortHandle,
+    /// Files in a row that did not come in time.
+    n_late: usize,
 }
 
 impl<'a> Ahead<'a> {
-    pub fn start(prefix: &'a Prefix, wanted: Vec<Wanted>, stop: &'a AtomicBool) -> Self {
+    pub fn start(prefix: &'a Prefix, wanted: Vec<Wanted>, stop: &'a AtomicBool) -> Result<Self> {
         let (to_caller, files) = mpsc::unbounded_channel();
         let task = read_all(prefix.clone(), wanted, to_caller);
-        let reader = prefix.connection().runtime().spawn(task).abort_handle();
-        Self {
+        Ok(Self {
             prefix,
             stop,
             files,
-            reader,
+            reader: prefix.connection().spawn(task)?,
+            n_late: 0,
+        })
+    }
+
+    fn judge(&mut self, key: &str, failure: Failure) -> Unread {
+        let is_late = failure.kind == Kind::Timeout;
+        self.n_late = if is_late { self.n_late + 1 } else { 0 };
+        if self.n_late >= MAX_LATE {
+            return Unread::Run(self.prefix.explain_read(key, failure));
         }
+        unread(self.prefix, key, failure)
     }
 }
 
@@ -49,18 +64,23 @@ impl Iterator for Ahead<'_> {
     type Item = Result<Fetched, Unread>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (prefix, stop, files) = (self.prefix, self.stop, &mut self.files);
+        let (stop, files) = (self.stop, &mut self.files);
         let next = async {
-            let file = files.recv().await?;
-            Some(file.await)
+            let (key, file) = files.recv().await?;
+            Some((key, file.await))
         };
         let mut keep_going = || !stop.load(Ordering::Relaxed);
-        match prefix.connection().wait(next, &mut keep_going) {
+        match self.prefix.connection().wait_while(next, &mut keep_going) {
             Ok(None) => None,
-            Ok(Some(Ok(outcome))) => Some(outcome.map_err(|failure| unread(prefix, failure))),
-            Ok(Some(Err(_))) => Some(Err(Unread::Run(Error::Internal(
-                "a reader died".to_owned(),
-            )))),
+            Ok(Some((_, Ok(Ok(file))))) => {
+                self.n_late = 0;
+                Some(Ok(file))
+            }
+            Ok(Some((key, Ok(Err(failure))))) => Some(Err(self.judge(&key, failure))),
+            Ok(Some((_, Err(_)))) => {
+                let died = Error::Internal("a reader died".to_owned());
+                Some(Err(Unread::Run(died)))
+            }
             Err(stopped) => Some(Err(Unread::Run(stopped))),
         }
     }
@@ -77,7 +97,7 @@ impl Drop for Ahead<'_> {
 async fn read_all(
     prefix: Prefix,
     wanted: Vec<Wanted>,
-    to_caller: mpsc::UnboundedSender<oneshot::Receiver<Outcome>>,
+    to_caller: mpsc::UnboundedSender<(String, oneshot::Receiver<Outcome>)>,
 ) {
     let memory = Arc::new(Semaphore::new((AHEAD_BYTES / ROOM_BYTES) as usize));
     let requests = Arc::new(Semaphore::new(MAX_REQUESTS));
@@ -91,7 +111,7 @@ async fn read_all(
             return;
         };
         let (send, receive) = oneshot::channel();
-        if to_caller.send(receive).is_err() {
+        if to_caller.send((file.key.clone(), receive)).is_err() {
             return;
         }
         let prefix = prefix.clone();
@@ -102,7 +122,7 @@ async fn read_all(
                 sha256: hex(&Sha256::digest(&content.bytes)),
                 bytes: content.bytes,
                 version_id: content.version_id,
-                _room: Some(room),
+                room: Some(room),
             }));
         });
         while reading.try_join_next().is_some() {}
@@ -111,12 +131,9 @@ async fn read_all(
 }
 
 /// Whether only this object is lost, or everything.
-fn unread(prefix: &Prefix, failure: Failure) -> Unread {
+fn unread(prefix: &Prefix, key: &str, failure: Failure) -> Unread {
     let (reason, message) = match failure.kind {
-        Kind::Denied => (
-            Reason::AccessDenied,
-            format!("permission is missing: the credentials need s3:GetObject on it ({failure})"),
-        ),
+        Kind::Denied => (Reason::AccessDenied, prefix.missing_to_read(&failure)),
         Kind::NoSuchKey => (
             Reason::NotFound,
             "the object is gone since it was listed".to_owned(),
@@ -124,6 +141,10 @@ fn unread(prefix: &Prefix, failure: Failure) -> Unread {
         Kind::Changed => (
             Reason::Changed,
             "the object changed after it was listed; run the same command again".to_owned(),
+        ),
+        Kind::Archived => (
+            Reason::Unreadable,
+            "the object is archived; restore it in S3, then run the same command again".to_owned(),
         ),
         Kind::Timeout => (
             Reason::Timeout,
@@ -133,7 +154,8 @@ fn unread(prefix: &Prefix, failure: Failure) -> Unread {
             Reason::Unreadable,
             format!("it came incomplete or damaged each time: {failure}"),
         ),
-        _ => return Unread::Run(prefix.explain_read(failure)),
+        Kind::Other => (Reason::Unreadable, failure.to_string()),
+        _ => return Unread::Run(prefix.explain_read(key, failure)),
     };
     Unread::File(reason, message)
 }

@@ -16,6 +16,18 @@ fn help_lists_the_options_and_version_is_the_packages() {
     for option in [
         "--input",
         "--out",
+        "--bucket",
+        "--prefix",
+        "--region",
+        "--endpoint-url",
+        "--profile",
+        "--no-sign-request",
+        "--request-payer",
+        "--sse",
+        "--sse-kms-key-id",
+        "--s3-timeout",
+        "--dry-run",
+        "--log",
         "--top-classes",
         "--classes",
         "--limit",
@@ -52,6 +64,9 @@ fn wrong_values_are_usage_errors_that_name_the_option() {
         ("--filter", "lanczos"),
         ("--pca-solver", "svd"),
         ("--limit", "many"),
+        ("--sse", "rot13"),
+        ("--log", "xml"),
+        ("--out", "s3://"),
         ("--colour", "red"),
     ] {
         let said = Report::new()
@@ -87,6 +102,66 @@ fn parameters_that_cannot_work_are_refused_before_the_work() {
     std::fs::create_dir_all(&inside).expect("a folder");
     let said = Report::on(&folder.path().join("images"), &inside, &cache).expect(2);
     assert!(said.stderr.contains("--out"), "{}", said.stderr);
+}
+
+#[test]
+fn buckets_that_cannot_work_are_refused_before_a_request() {
+    // Nobody listens at port 1: a request would end with 6.
+    let fails = |arguments: &[&str], words: &[&str]| {
+        let run = Report::new().args(["--endpoint-url", "http://127.0.0.1:1", "--no-sign-request"]);
+        let said = arguments
+            .iter()
+            .fold(run, |run, word| run.arg(word))
+            .expect(2);
+        assert!(
+            words.iter().all(|word| said.stderr.contains(word)),
+            "{words:?}: {}",
+            said.stderr
+        );
+    };
+    let photos = ["--bucket", "photos", "--prefix", "a"];
+    let with = |more: &[&'static str]| [&photos, more].concat();
+    fails(
+        &["--bucket", "photos", "--out", "s3://photos/b"],
+        &["--out", "--prefix"],
+    );
+    fails(
+        &with(&["--cache", "s3://photos/a/cache"]),
+        &["--cache", "s3://photos/a/"],
+    );
+    fails(
+        &with(&["--input", "data-sample"]),
+        &["input", "bucket", "name one"],
+    );
+    fails(&["--prefix", "a"], &["--bucket"]);
+    fails(&["--bucket", "photos/a"], &["photos/a", "--prefix"]);
+    fails(&with(&["--sse-kms-key-id", "k"]), &["--sse aws:kms"]);
+    fails(&with(&["--s3-timeout", "0"]), &["timeout", "0"]);
+    let url = "https://user:hunter2@example.org";
+    let said = Report::new()
+        .args(["--bucket", "photos", "--endpoint-url", url])
+        .expect(2);
+    assert!(!said.stderr.contains("hunter2"), "{}", said.stderr);
+}
+
+#[test]
+fn a_flag_for_a_folder_wins_over_a_bucket_from_the_environment() {
+    let said = Report::new()
+        .args(["--input", "x", "--print-config"])
+        .env("FRUITS_BUCKET", "photos")
+        .env("FRUITS_PREFIX", "a")
+        .expect(0);
+    for line in [
+        "input = \"x\" # flag",
+        "# bucket is not set",
+        "# prefix is not set",
+    ] {
+        assert!(
+            said.stdout.lines().any(|l| l == line),
+            "no line `{line}` in:\n{}",
+            said.stdout
+        );
+    }
 }
 
 #[test]

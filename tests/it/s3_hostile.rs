@@ -1,12 +1,16 @@
-//! Buckets as nobody wants them: keys that no file could have, and very many of them.
+//! Buckets as nobody wants them: keys that no file could have, very many objects, large ones.
 
 use std::path::PathBuf;
 
+use fruits::load::{LoadParams, load, read};
+use fruits::s3::{Connection, Prefix, S3Params};
+use fruits::source::Source;
 use serde_json::Value;
 
 use crate::bucket::server;
 use crate::faults::fixture;
 use crate::images;
+use crate::run::Report;
 
 /// Keys that S3 takes. Each is an image of the class that its last folder names.
 fn keys() -> Vec<String> {
@@ -97,6 +101,56 @@ fn keys_that_no_file_could_have_come_through_and_escape_nowhere() {
             .all(|k| k.starts_with("cache/features/") || k.starts_with("report/")),
         "{keys:?}"
     );
+}
+
+#[test]
+fn large_photographs_do_not_wait_for_each_other_in_memory() {
+    // 24 of 4.3 MB in one shard: more than is read ahead, and several batches.
+    let folder = tempfile::tempdir().expect("a folder");
+    let (input, out) = (folder.path().join("in"), folder.path().join("out"));
+    for class in &images::classes()[..2] {
+        for (i, file) in images::of_class(class).iter().step_by(3).enumerate() {
+            let image = image::open(file).expect("an image");
+            let large = image.resize_exact(1200, 1200, image::imageops::FilterType::Nearest);
+            let mut bmp = std::io::Cursor::new(Vec::new());
+            large
+                .write_to(&mut bmp, image::ImageFormat::Bmp)
+                .expect("a bitmap");
+            images::put(&input, class, &format!("{i:02}.bmp"), &bmp.into_inner());
+        }
+    }
+    let server = server().photos("", &input).arg("--public").start();
+    Report::on(&input, &out, &folder.path().join("cache")).expect(0);
+    server.run().expect(0);
+    let record = server.json("report/run.json");
+    assert_eq!(
+        (
+            &record["images"]["accepted"],
+            &record["source"]["size_bytes"]
+        ),
+        (&24.into(), &(24 * 4_320_054).into())
+    );
+    let local = std::fs::read(out.join("embeddings.parquet")).expect("embeddings");
+    assert!(
+        server
+            .content("report/embeddings.parquet")
+            .expect("embeddings")
+            == local
+    );
+
+    // A notebook that wants them all at once gets them.
+    let connection = Connection::open(&S3Params {
+        endpoint_url: Some(server.url.clone()),
+        region: Some("us-east-1".to_owned()),
+        no_sign_request: true,
+        ..S3Params::default()
+    });
+    let photos = Prefix::new(&connection.expect("a connection"), "photos", "").expect("a bucket");
+    let source = Source::Bucket(photos);
+    let manifest = load(&source, &LoadParams::default())
+        .expect("images")
+        .manifest;
+    assert_eq!(read(&source, &manifest).expect("bytes").height(), 24);
 }
 
 /// Files below a folder, as paths from there.

@@ -1,5 +1,6 @@
 //! The command line: what the user may say, and where each value came from.
 
+use std::cmp::Ordering;
 use std::path::PathBuf;
 
 use clap::parser::ValueSource;
@@ -193,38 +194,49 @@ fn one_rule_for_components(cli: &mut Cli, parameters: &mut [Parameter]) -> Resul
     Ok(())
 }
 
-/// So do `--input` and `--bucket`.
+/// So do `--input` and `--bucket`, which takes a `--prefix` of no stronger origin with it.
 fn one_input(cli: &mut Cli, parameters: &mut [Parameter]) -> Result<()> {
     let options = &mut cli.options;
     if options.input.is_none() || options.bucket.is_none() {
         return Ok(());
     }
-    match weaker(parameters, "input", "bucket")? {
-        "input" => options.input = None,
-        _ => {
-            options.bucket = None;
-            options.prefix = None;
-        }
+    let bucket = origin(parameters, "bucket");
+    if weaker(parameters, "input", "bucket")? == "input" {
+        options.input = None;
+        return Ok(());
+    }
+    options.bucket = None;
+    if origin(parameters, "prefix") <= bucket {
+        options.prefix = None;
+        clear(parameters, "prefix");
     }
     Ok(())
 }
 
 /// Clears the one of weaker origin, and says which that is.
 fn weaker<'a>(parameters: &mut [Parameter], a: &'a str, b: &'a str) -> Result<&'a str> {
-    let origin = |name: &str| parameters.iter().find(|p| p.name == name).map(|p| p.origin);
-    let weaker = match origin(a).cmp(&origin(b)) {
-        std::cmp::Ordering::Equal => {
+    let weaker = match origin(parameters, a).cmp(&origin(parameters, b)) {
+        Ordering::Equal => {
             let message = format!("{a} and {b} are both given; name one of them");
             return Err(Error::Invalid(message));
         }
-        std::cmp::Ordering::Less => a,
-        std::cmp::Ordering::Greater => b,
+        Ordering::Less => a,
+        Ordering::Greater => b,
     };
-    for parameter in parameters.iter_mut().filter(|p| p.name == weaker) {
+    clear(parameters, weaker);
+    Ok(weaker)
+}
+
+fn origin(parameters: &[Parameter], name: &str) -> Option<Origin> {
+    let parameter = parameters.iter().find(|p| p.name == name);
+    parameter.map(|p| p.origin)
+}
+
+fn clear(parameters: &mut [Parameter], name: &str) {
+    for parameter in parameters.iter_mut().filter(|p| p.name == name) {
         parameter.value.clear();
         parameter.origin = Origin::Default;
     }
-    Ok(weaker)
 }
 
 /// The options in force as a TOML file.

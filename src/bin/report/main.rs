@@ -59,9 +59,9 @@ fn run(said: &Said) -> Result<u8> {
         say(&mut std::io::stdout(), text.trim_end());
         return Ok(code::COMPLETE);
     }
-    let places = Places::open(options)?;
-    let params = params(options, &places);
     let stop = signals::listen()?;
+    let places = Places::open(options, stop)?;
+    let params = params(options, &places);
     let mut progress = Progress::new(options.quiet, options.log);
     if options.dry_run {
         let plan = pipeline::dry_run(&params, &mut |event| progress.show(event), stop)?;

@@ -131,7 +131,7 @@ pub struct Options {
     )]
     pub seed: u64,
 
-    /// Region of the buckets [default: AWS_REGION, the profile's or the instance's]
+    /// Region of all buckets of the run [default: AWS_REGION, the profile's or the instance's]
     #[arg(
         long,
         value_name = "NAME",
@@ -178,7 +178,13 @@ pub struct Options {
     )]
     pub sse_kms_key_id: Option<String>,
     /// Longest wait for an answer of S3 in seconds; it is then asked again, up to four times
-    #[arg(long, value_name = "S", env = "FRUITS_S3_TIMEOUT", default_value = "30", help_heading = "Buckets", value_parser = timeout)]
+    #[arg(
+        long,
+        value_name = "S",
+        env = "FRUITS_S3_TIMEOUT",
+        default_value = "30",
+        help_heading = "Buckets"
+    )]
     pub s3_timeout: f64,
 
     /// Worker threads; no number depends on it [default: all cores]
@@ -198,7 +204,7 @@ pub struct Options {
     /// List and count what would be done and read, and stop; writes nothing
     #[arg(long, env = "FRUITS_DRY_RUN", help_heading = "Running", value_parser = BoolishValueParser::new())]
     pub dry_run: bool,
-    /// How progress is told where standard error is no terminal: text, or json, an object a line
+    /// How progress and the end of a run are told: text (a bar on a terminal), or json, an object a line
     #[arg(
         long,
         value_name = "NAME",
@@ -289,13 +295,6 @@ impl FromStr for LogFormat {
             "json" => Ok(Self::Json),
             _ => Err(format!("no format `{text}`; there are text and json")),
         }
-    }
-}
-
-fn timeout(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(s) if s > 0.0 && s <= 3600.0 => Ok(s),
-        _ => Err("must be above 0 and at most 3600 seconds".to_owned()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! From addresses to places: what is opened before a run begins.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use fruits::place::Place;
 use fruits::s3::{Connection, Encryption, Prefix, S3Params};
@@ -24,9 +25,10 @@ pub struct Places {
 
 impl Places {
     /// Opens all of them, with one connection for all buckets.
-    pub fn open(options: &Options) -> Result<Self> {
+    pub fn open(options: &Options, stop: &'static AtomicBool) -> Result<Self> {
         let mut opener = Opener {
             options,
+            stop,
             connection: None,
         };
         let input = opener.source()?;
@@ -43,9 +45,8 @@ impl Places {
         }
         let (model, models) = match &options.model {
             Some(Address::Bucket { name, prefix }) => {
-                let folder = opener.copy(name, prefix)?;
-                let file = Path::new(prefix).file_name().unwrap_or_default();
-                (Some(folder.path().join(file)), Some(folder))
+                let (folder, file) = opener.copy(name, prefix)?;
+                (Some(file), Some(folder))
             }
             Some(Address::Folder(path)) => (Some(path.clone()), None),
             None => (None, None),
@@ -63,6 +64,7 @@ impl Places {
 
 struct Opener<'a> {
     options: &'a Options,
+    stop: &'static AtomicBool,
     connection: Option<Connection>,
 }
 
@@ -98,29 +100,29 @@ impl Opener<'_> {
         Prefix::new(self.connection()?, name, prefix)
     }
 
-    /// An object as a file of its own name in a temporary folder.
-    fn copy(&mut self, bucket: &str, key: &str) -> Result<tempfile::TempDir> {
-        let (folder, name) = key.rsplit_once('/').unwrap_or(("", key));
-        let Some(file) = Path::new(name).file_name() else {
-            return Err(Error::Invalid(format!(
-                "s3://{bucket}/{key} is no file; name a model in it"
-            )));
+    /// An object as a file of its own name, in a temporary folder that holds it.
+    fn copy(&mut self, bucket: &str, key: &str) -> Result<(tempfile::TempDir, PathBuf)> {
+        let Some(name) = Path::new(key).file_name().filter(|_| !key.ends_with('/')) else {
+            let message = format!("s3://{bucket}/{key} is no file; name a model in it");
+            return Err(Error::Invalid(message));
         };
-        let prefix = self.prefix(bucket, folder)?;
-        let bytes = prefix.read(name)?.ok_or_else(|| {
-            Error::Invalid(format!("there is no model `{prefix}{name}`; check --model"))
+        let bytes = self.prefix(bucket, "")?.read(key)?.ok_or_else(|| {
+            Error::Invalid(format!(
+                "there is no model `s3://{bucket}/{key}`; check --model"
+            ))
         })?;
-        let copy = tempfile::tempdir()
-            .map_err(Error::storage("create a folder in", std::env::temp_dir()))?;
-        atomic::write(&copy.path().join(file), &bytes)?;
-        Ok(copy)
+        let folder = tempfile::tempdir();
+        let folder = folder.map_err(Error::storage("create a folder in", std::env::temp_dir()))?;
+        let file = folder.path().join(name);
+        atomic::write(&file, &bytes)?;
+        Ok((folder, file))
     }
 
     /// The connection, opened when it is first needed.
     fn connection(&mut self) -> Result<&Connection> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
-            None => Connection::open(&s3_params(self.options)?)?,
+            None => Connection::open_until(&s3_params(self.options)?, self.stop)?,
         };
         Ok(self.connection.insert(connection))
     }
