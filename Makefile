@@ -8,10 +8,10 @@ BENCH_ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help prerequisites setup build report test check bench clean
+.PHONY: help prerequisites setup build report test test-template test-deploy check bench dist clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 prerequisites: ## check for cargo, a C compiler, Python 3 with venv
 	@sh setup/prerequisites.sh
@@ -31,6 +31,13 @@ test: prerequisites setup ## run all tests
 	cargo test --release --locked
 	cargo test --release --locked --package s3-server
 
+test-template: ## check deploy/template.yaml: schemas, permissions, settings
+	@tests/deploy/check.sh
+
+test-deploy: dist ## run an instance of deploy/ in a bare Debian (root, debootstrap)
+	cargo build --release --locked --package s3-server
+	@tests/deploy/boot.sh "$$(ls -t dist/fruits-*-x86_64-linux.tar.gz | head -n 1)" "$${CARGO_TARGET_DIR:-target}/release/s3-server"
+
 check: prerequisites ## formatting, clippy and documentation, warnings denied
 	cargo fmt --all --check
 	cargo clippy --release --all-targets --locked -- -D warnings
@@ -40,6 +47,9 @@ check: prerequisites ## formatting, clippy and documentation, warnings denied
 bench: prerequisites setup ## measure the speed claims (BENCH_ARGS="...")
 	cargo run --release --locked --example bench -- $(BENCH_ARGS)
 
-clean: ## remove the build and the browser driver; what set-up installed stays
+dist: setup build ## pack `report` with all it needs into dist/, for EC2
+	@python3 deploy/dist.py
+
+clean: ## remove the build, dist/ and the browser driver; what set-up installed stays
 	cargo clean
-	rm -rf tests/browser/node_modules
+	rm -rf tests/browser/node_modules dist

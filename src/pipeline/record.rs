@@ -118,10 +118,10 @@ pub(super) fn begin_record(params: &Params, loaded: &Loaded, images: &DataFrame)
         );
     }
     if !loaded.rejected.is_empty() {
-        warnings.push(format!(
-            "{} files were rejected; each is listed with its reason",
-            loaded.rejected.len()
-        ));
+        warnings.push(match loaded.rejected.len() {
+            1 => "1 file was rejected; it is listed with the reason".to_owned(),
+            n => format!("{n} files were rejected; each is listed with its reason"),
+        });
     }
     Ok(Run {
         schema: SCHEMA.to_owned(),

@@ -122,7 +122,10 @@ where
 {
     let status = error.raw_response().map_or(0, |r| r.status().as_u16());
     let code = error.as_service_error().and_then(|e| e.code());
-    let said = error.as_service_error().and_then(|e| e.message());
+    let said = error
+        .as_service_error()
+        .and_then(|e| e.message())
+        .filter(|text| !text.is_empty());
     let region = error
         .raw_response()
         .and_then(|r| r.headers().get("x-amz-bucket-region"));

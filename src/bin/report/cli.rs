@@ -36,7 +36,7 @@ pub enum Task {
 }
 
 /// Options that change no number: they are told apart in the outputs, so that these stay the same bytes.
-pub const RUN_ONLY: [&str; 16] = [
+pub const RUN_ONLY: [&str; 15] = [
     "out",
     "cache",
     "no-cache",
@@ -50,7 +50,6 @@ pub const RUN_ONLY: [&str; 16] = [
     "s3-timeout",
     "threads",
     "config",
-    "dry-run",
     "log",
     "quiet",
 ];
@@ -93,7 +92,7 @@ fn with_file(path: &std::path::Path) -> Result<(Command, Vec<String>)> {
             arg.get_long() == Some(&name)
                 && !matches!(
                     name.as_str(),
-                    "config" | "print-config" | "help" | "version"
+                    "config" | "print-config" | "dry-run" | "help" | "version"
                 )
         };
         let Some(arg) = command.get_arguments().find(|arg| known(arg)) else {
@@ -152,7 +151,12 @@ fn check_value(arg: &Arg, text: &str) -> Result<(), String> {
 
 fn option_names(command: &Command) -> impl Iterator<Item = &str> {
     let names = command.get_arguments().filter_map(Arg::get_long);
-    names.filter(|name| !matches!(*name, "config" | "print-config" | "help" | "version"))
+    names.filter(|name| {
+        !matches!(
+            *name,
+            "config" | "print-config" | "dry-run" | "help" | "version"
+        )
+    })
 }
 
 fn parameters(matches: &ArgMatches, from_file: &[String]) -> Vec<Parameter> {
