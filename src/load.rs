@@ -200,14 +200,23 @@ fn check(params: &LoadParams) -> Result<()> {
     Ok(())
 }
 
-fn nothing_found(root: &Source, n_files: usize) -> Error {
-    Error::NoImage(if n_files == 0 {
-        format!("no file below `{root}`; it should hold one folder of images a class")
-    } else {
-        format!(
-            "the {n_files} files in `{root}` lie in no class folder; put the images of each class into a folder of \
-             its name, or name the folder above"
-        )
+fn nothing_found(source: &Source, n_files: usize) -> Error {
+    let kind = match source {
+        Source::Folder(_) => "folder",
+        Source::Bucket(_) => "prefix",
+    };
+    Error::NoImage(match (n_files, source) {
+        (0, Source::Bucket(_)) => format!(
+            "no object below `{source}`; check --bucket and --prefix (letter by letter, no `/` in front): one folder of \
+             images a class should lie below it"
+        ),
+        (0, Source::Folder(_)) => {
+            format!("no file below `{source}`; it should hold one folder of images a class")
+        }
+        _ => format!(
+            "the {n_files} files in `{source}` lie in no class folder; put the images of each class into a folder of its \
+             name, or name the {kind} above"
+        ),
     })
 }
 

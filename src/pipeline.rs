@@ -3,6 +3,7 @@
 //! This is the only module that knows the order. Descriptors stream through shards with receipts, so memory does not
 //! grow with the number of images before PCA, and a run that was killed continues.
 
+mod control;
 mod gather;
 mod network;
 mod plan;
@@ -10,7 +11,7 @@ mod record;
 mod shards;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use polars::prelude::*;
@@ -22,7 +23,7 @@ use crate::matrix::strings;
 use crate::pca::{Pca, PcaParams, RowBlocks};
 use crate::place::Place;
 use crate::quality::quality;
-use crate::record::{Example, Reconstruction, Run, Stage, Status, Timings, TsneRecord};
+use crate::record::{Example, Reconstruction, Run, Status, Timings, TsneRecord};
 use crate::rejection;
 use crate::resize::Filter;
 use crate::s3::Connection;
@@ -31,6 +32,8 @@ use crate::source::Source;
 use crate::store::{self, Receipt};
 use crate::tsne::{Tsne, TsneParams, tsne_with};
 
+pub use self::control::Event;
+use self::control::{Control, Done};
 use self::gather::Gathered;
 use self::plan::Planned;
 pub use self::plan::{Plan, dry_run};
@@ -70,38 +73,6 @@ impl Params {
             _ => None,
         }
     }
-}
-
-/// What a run says of itself while it works.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Event<'a> {
-    /// A stage begins; `n_total` is 0 where nothing can be counted.
-    Started {
-        /// `list`, `features`, `gather`, `pca`, `tsne`, `quality`.
-        stage: &'a str,
-        /// Images or iterations.
-        n_total: u64,
-    },
-    /// A stage goes on.
-    Advanced {
-        /// As in `Started`.
-        stage: &'a str,
-        /// Images or iterations done.
-        n_done: u64,
-        /// Images or iterations in all.
-        n_total: u64,
-    },
-    /// A stage ended.
-    Finished {
-        /// As in `Started`.
-        stage: &'a str,
-        /// What it took in seconds.
-        wall_s: f64,
-        /// What came out, in words.
-        note: String,
-    },
-    /// Something the user must know.
-    Noted(String),
 }
 
 /// What came out of a run.
@@ -148,7 +119,7 @@ pub fn run(
 fn steps(params: &Params, control: &mut Control) -> Result<Outcome> {
     let began = Instant::now();
     let mut planned = Planned::new(params, control)?;
-    let receipts = describe(params, &planned, control)?;
+    let receipts = shards::describe(params, &planned, control)?;
     for receipt in &receipts {
         planned
             .loaded
@@ -216,10 +187,11 @@ fn steps(params: &Params, control: &mut Control) -> Result<Outcome> {
             })
         })?;
     }
+    let (examples, missing) = examples(&params.input, &images, params.filter, control.stop)?;
+    run.warnings.extend(missing);
     for warning in &run.warnings {
-        (control.observe)(&Event::Noted(warning.clone()));
+        control.note(warning);
     }
-    let examples = examples(&params.input, &images, params.filter, control.stop)?;
     let timings = Timings {
         stages: std::mem::take(&mut control.stages),
         total_s: began.elapsed().as_secs_f64(),
@@ -243,137 +215,6 @@ fn steps(params: &Params, control: &mut Control) -> Result<Outcome> {
 const QUALITY_NEIGHBORS: usize = 10;
 /// Worst-reconstructed images that the report shows.
 const MAX_WORST: usize = 12;
-
-/// What a stage gives.
-struct Done<T> {
-    value: T,
-    items: u64,
-    cache_hits: u64,
-    note: String,
-}
-
-/// The way from a run to whoever watches and may stop it.
-pub(crate) struct Control<'a> {
-    observe: &'a mut (dyn FnMut(&Event) + Send),
-    stop: &'a AtomicBool,
-    stages: Vec<Stage>,
-}
-
-impl<'a> Control<'a> {
-    fn new(observe: &'a mut (dyn FnMut(&Event) + Send), stop: &'a AtomicBool) -> Self {
-        Self {
-            observe,
-            stop,
-            stages: Vec::new(),
-        }
-    }
-
-    /// Works in a pool of the run's own number of threads.
-    fn install<T: Send>(
-        &mut self,
-        params: &Params,
-        work: impl FnOnce(&mut Self) -> Result<T> + Send,
-    ) -> Result<T> {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(params.threads)
-            .build();
-        let pool = pool.map_err(|e| Error::Internal(format!("no thread pool: {e}")))?;
-        pool.install(|| work(self))
-    }
-
-    /// Tells how far `stage` is; `false` if the run is to stop.
-    pub(crate) fn advance(&mut self, stage: &str, n_done: u64, n_total: u64) -> bool {
-        (self.observe)(&Event::Advanced {
-            stage,
-            n_done,
-            n_total,
-        });
-        self.keeps_going()
-    }
-
-    fn keeps_going(&self) -> bool {
-        !self.stop.load(Ordering::Relaxed)
-    }
-
-    fn stage<T>(
-        &mut self,
-        name: &str,
-        n_total: u64,
-        work: impl FnOnce(&mut Self) -> Result<Done<T>>,
-    ) -> Result<T> {
-        if !self.keeps_going() {
-            return Err(Error::Interrupted);
-        }
-        (self.observe)(&Event::Started {
-            stage: name,
-            n_total,
-        });
-        let began = Instant::now();
-        let done = work(self)?;
-        let wall_s = began.elapsed().as_secs_f64();
-        (self.observe)(&Event::Finished {
-            stage: name,
-            wall_s,
-            note: done.note,
-        });
-        let stage = Stage {
-            name: name.to_owned(),
-            wall_s,
-            items: done.items,
-            cache_hits: done.cache_hits,
-        };
-        self.stages.push(stage);
-        Ok(done.value)
-    }
-}
-
-/// Computes the shards that have no receipt.
-fn describe(params: &Params, planned: &Planned, control: &mut Control) -> Result<Vec<Receipt>> {
-    let Planned {
-        network,
-        shards: plan,
-        store,
-        ..
-    } = planned;
-    let n_total = plan.iter().map(|s| s.manifest.height() as u64).sum();
-    control.stage("features", n_total, |control| {
-        let found = store.receipts(plan, &mut || control.keeps_going())?;
-        let missing = plan::missing(plan, &found);
-        let n_missing: u64 = missing.iter().map(|s| s.manifest.height() as u64).sum();
-        let n_found = n_total - n_missing;
-        let mut computed = Vec::new();
-        if !missing.is_empty() {
-            let mut loaded = network.load(params.threads)?;
-            let counts = (n_found, n_total);
-            computed = shards::map_shards(
-                &params.input,
-                store,
-                &missing,
-                params.filter,
-                &mut loaded,
-                counts,
-                control,
-            )?;
-        }
-        let mut computed = computed.into_iter();
-        let receipts: Option<Vec<_>> = found
-            .into_iter()
-            .map(|r| r.or_else(|| computed.next()))
-            .collect();
-        let receipts =
-            receipts.ok_or_else(|| Error::Internal("a shard has no receipt".to_owned()))?;
-        let note = format!(
-            "{n_missing} computed in {}, {n_found} from the cache",
-            network.arithmetic
-        );
-        Ok(Done {
-            value: receipts,
-            items: n_total,
-            cache_hits: n_found,
-            note,
-        })
-    })
-}
 
 fn blocks_total(receipts: &[Receipt]) -> u64 {
     receipts.iter().map(|r| r.n_images as u64).sum()

@@ -1,7 +1,17 @@
 //! Buckets: a connection to S3, or to a server that speaks its protocol, and folders in a bucket.
 //!
 //! Everything here is synchronous from outside: a [`Connection`] owns the runtime that its requests run on.
+//!
+//! ```no_run
+//! use fruits::s3::{Connection, Prefix, S3Params};
+//! use fruits::source::Source;
+//!
+//! let connection = Connection::open(&S3Params::default())?;
+//! let source = Source::Bucket(Prefix::new(&connection, "photos", "Training")?);
+//! # Ok::<(), fruits::Error>(())
+//! ```
 
+mod client;
 mod connection;
 mod failure;
 mod object;
@@ -9,6 +19,7 @@ mod object;
 use std::collections::BTreeMap;
 use std::fmt;
 
+pub(crate) use self::connection::MAX_ATTEMPTS;
 pub use self::connection::{Connection, Encryption, S3Params};
 pub(crate) use self::failure::{Failure, Kind};
 

@@ -14,7 +14,7 @@ use crate::schema::{
 };
 use crate::store::{Receipt, Shard, Store};
 
-use super::Control;
+use super::control::Control;
 
 /// Descriptors of at most this many bytes are kept in memory; larger sets are read from their shards in each pass.
 /// 512 MiB are 5,349 images of 25,088 values: with the rest of a run, less than 1.5 GB.

@@ -9,8 +9,9 @@ use crate::matrix::{column, strings};
 use crate::schema::{LABEL, SIZE_BYTES};
 use crate::store::{self, Receipt, Shard, Store};
 
+use super::Params;
+use super::control::{Control, Done, Event};
 use super::network::Network;
-use super::{Control, Done, Event, Params};
 
 /// A run whose images are listed and cut into shards.
 pub(super) struct Planned {

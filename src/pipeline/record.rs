@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use polars::prelude::*;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::load::{self, Loaded, wanted};
 use crate::matrix::{Matrix, column, strings};
 use crate::neighbors::nearest;
@@ -16,7 +16,7 @@ use crate::record::{
 };
 use crate::resize::{self, Filter};
 use crate::schema::{HEIGHT, KEY, LABEL, MODE, ORIENTATION, SHA256, WIDTH, pc};
-use crate::source::Source;
+use crate::source::{Source, Unread};
 
 use super::Params;
 
@@ -250,15 +250,16 @@ fn by_frequency<T>(mut counts: Vec<(T, u64)>) -> Vec<(T, u64)> {
     counts
 }
 
-/// An image of each of the first classes, before and after the resize.
+/// An image of each of the first classes, before and after the resize; and why some are missing, if the source fails.
 pub(super) fn examples(
     source: &Source,
     images: &DataFrame,
     filter: Filter,
     stop: &AtomicBool,
-) -> Result<Vec<Example>> {
+) -> Result<(Vec<Example>, Option<String>)> {
+    let mut examples = Vec::new();
     if images.height() == 0 {
-        return Ok(Vec::new());
+        return Ok((examples, None));
     }
     let mut first = BTreeMap::new();
     for (label, file) in strings(images, LABEL)?.into_iter().zip(wanted(images)?) {
@@ -266,11 +267,16 @@ pub(super) fn examples(
     }
     let files: Vec<_> = first.into_values().take(MAX_EXAMPLES).collect();
     let keys: Vec<_> = files.iter().map(|file| file.key.clone()).collect();
-    let mut examples = Vec::new();
     for (key, fetched) in keys.into_iter().zip(source.fetch(files, stop)) {
-        // A file that went away or changed since is no reason to lose a report.
-        let Ok(fetched) = fetched else {
-            continue;
+        let fetched = match fetched {
+            Ok(fetched) => fetched,
+            // A file that went away or changed since is no reason to lose a report, nor is a source that did.
+            Err(Unread::File(..)) => continue,
+            Err(Unread::Run(Error::Interrupted)) => return Err(Error::Interrupted),
+            Err(Unread::Run(error)) => {
+                let text = format!("images before and after the resize are missing: {error}");
+                return Ok((examples, Some(text)));
+            }
         };
         if let Ok(preview) = resize::preview(&fetched.bytes, filter) {
             examples.push(Example {
@@ -281,5 +287,5 @@ pub(super) fn examples(
             });
         }
     }
-    Ok(examples)
+    Ok((examples, None))
 }

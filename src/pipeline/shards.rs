@@ -13,7 +13,9 @@ use crate::resize::{Filter, resize};
 use crate::source::{BATCH_BYTES, Fetched, Source, Unread};
 use crate::store::{Receipt, Shard, Store};
 
-use super::Control;
+use super::Params;
+use super::control::{Control, Done};
+use super::plan::{Planned, missing};
 
 /// Shards that may wait between two stages: one is enough to keep the network busy, and bounds memory.
 const AHEAD: usize = 1;
@@ -32,9 +34,61 @@ struct ComputedShard<'a> {
     rejected: Vec<Rejection>,
 }
 
+/// Computes the shards that have no receipt.
+pub(super) fn describe(
+    params: &Params,
+    planned: &Planned,
+    control: &mut Control,
+) -> Result<Vec<Receipt>> {
+    let Planned {
+        network,
+        shards: plan,
+        store,
+        ..
+    } = planned;
+    let n_total = plan.iter().map(|s| s.manifest.height() as u64).sum();
+    control.stage("features", n_total, |control| {
+        let found = store.receipts(plan, &mut || control.keeps_going())?;
+        let missing = missing(plan, &found);
+        let n_missing: u64 = missing.iter().map(|s| s.manifest.height() as u64).sum();
+        let n_found = n_total - n_missing;
+        let mut computed = Vec::new();
+        if !missing.is_empty() {
+            let mut loaded = network.load(params.threads)?;
+            let counts = (n_found, n_total);
+            computed = map_shards(
+                &params.input,
+                store,
+                &missing,
+                params.filter,
+                &mut loaded,
+                counts,
+                control,
+            )?;
+        }
+        let mut computed = computed.into_iter();
+        let receipts: Option<Vec<_>> = found
+            .into_iter()
+            .map(|r| r.or_else(|| computed.next()))
+            .collect();
+        let receipts =
+            receipts.ok_or_else(|| Error::Internal("a shard has no receipt".to_owned()))?;
+        let note = format!(
+            "{n_missing} computed in {}, {n_found} from the cache",
+            network.arithmetic
+        );
+        Ok(Done {
+            value: receipts,
+            items: n_total,
+            cache_hits: n_found,
+            note,
+        })
+    })
+}
+
 /// Computes `missing` shards in order: while the network works on one, the next is decoded and the last is written.
 /// `n_done` images of `n_total` were done before. Returns the receipts in the order of `missing`.
-pub(super) fn map_shards(
+fn map_shards(
     source: &Source,
     store: &Store,
     missing: &[Shard],

@@ -200,18 +200,25 @@ fn checks(run: &Run) -> Vec<Check> {
 }
 
 fn storage_check(run: &Run) -> Check {
-    let s3 = run.source.kind == "s3";
+    let (state, finding) = match (run.source.kind.as_str(), run.images.accepted) {
+        ("s3", 0) => (CheckState::Missed, "no image could be read".to_owned()),
+        ("s3", n) => {
+            let text = format!(
+                "{} of {} objects listed",
+                counted(n, "image", "images"),
+                count(run.source.n_objects)
+            );
+            (CheckState::Met, text)
+        }
+        (kind, _) => {
+            let text = format!("not used: this run read a {}", shown(kind));
+            (CheckState::Unused, text)
+        }
+    };
     Check {
-        state: if s3 {
-            CheckState::Met
-        } else {
-            CheckState::Unused
-        },
+        state,
         name: "Images read from S3",
-        finding: match s3 {
-            true => format!("{} objects", count(run.source.n_objects)),
-            false => format!("not used: this run read a {}", shown(&run.source.kind)),
-        },
+        finding,
         section: "dataset",
     }
 }

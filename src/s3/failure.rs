@@ -157,10 +157,8 @@ where
         _ => Kind::Other,
     };
     let code = code.map_or_else(|| format!("status {status}"), ToOwned::to_owned);
-    Failure::new(
-        kind,
-        format!("S3 says {code}: {}", said.unwrap_or("nothing more")),
-    )
+    let said = said.map_or_else(String::new, |text| format!(": {text}"));
+    Failure::new(kind, format!("S3 says {code}{said}"))
 }
 
 /// The fault of the credentials that lies below the error, if one does.
@@ -247,7 +245,8 @@ impl Prefix {
                 "cannot {what}: S3 could not serve it, tried {tried} times; wait a little, {again}"
             ),
             Kind::Unreachable => format!(
-                "cannot {what}: {} cannot be reached; check the network, --region and --endpoint-url, {again}",
+                "cannot {what}: {} cannot be reached; check the network, --region and --endpoint-url (http:// or https://), \
+                 {again}",
                 connection.endpoint().unwrap_or("S3")
             ),
             Kind::Other => format!("cannot {what}"),

@@ -67,6 +67,8 @@ fn wrong_values_are_usage_errors_that_name_the_option() {
         ("--sse", "rot13"),
         ("--log", "xml"),
         ("--out", "s3://"),
+        ("--out", "S3://results/run1"),
+        ("--s3-timeout", "30s"),
         ("--colour", "red"),
     ] {
         let said = Report::new()

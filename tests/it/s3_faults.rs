@@ -212,12 +212,21 @@ fn credentials_and_addresses_that_do_not_work_are_named() {
             "--no-sign-request",
         ],
     );
+    // An explicit profile wins over keys in the environment, and one that is not there is no reason to take those.
     fails(
-        server
-            .stranger()
-            .args(["--bucket", "photos", "--profile", "nobody"]),
+        with_key().args(["--bucket", "photos", "--profile", "nobody"]),
         &["no credentials", "nobody", "--profile"],
     );
+    let profiles = folder.path().join("profiles");
+    let text = format!(
+        "[farm]\naws_access_key_id={ACCESS_KEY}\naws_secret_access_key={SECRET_KEY}\naws_session_token={SESSION_TOKEN}\n"
+    );
+    std::fs::write(&profiles, text).expect("a file");
+    with_key()
+        .env("AWS_ACCESS_KEY_ID", "of-somebody-else")
+        .env("AWS_SHARED_CREDENTIALS_FILE", &profiles)
+        .args(["--bucket", "photos", "--profile", "farm", "--dry-run"])
+        .expect(0);
     fails(
         with_key()
             .env("AWS_SECRET_ACCESS_KEY", "wrong")

@@ -251,7 +251,7 @@ fn plan_text(plan: &Plan, places: &Places, options: &Options) -> String {
     let mut lines = vec![
         format!("input     {}", places.input),
         format!(
-            "files     {} ({}): {n_images} images in {} classes, {} skipped, {} rejected unread",
+            "files     {} ({}): {n_images} images in {} classes, {} skipped, {} known to be of no use",
             plan.n_listed,
             megabytes(plan.listed_bytes),
             plan.classes.len(),
@@ -277,7 +277,10 @@ fn plan_text(plan: &Plan, places: &Places, options: &Options) -> String {
         plan.precision
     ));
     lines.push(format!("output    {}", options.out));
-    lines.push("nothing was computed or written: --dry-run".to_owned());
+    lines.push(
+        "nothing was computed or written (--dry-run), nor was it tried whether the output can be"
+            .to_owned(),
+    );
     lines.join("\n")
 }
 

@@ -183,8 +183,7 @@ pub struct Options {
         value_name = "S",
         env = "FRUITS_S3_TIMEOUT",
         default_value = "30",
-        help_heading = "Buckets"
-    )]
+        help_heading = "Buckets", value_parser = seconds)]
     pub s3_timeout: f64,
 
     /// Worker threads; no number depends on it [default: all cores]
@@ -232,10 +231,13 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let Some(rest) = text.strip_prefix("s3://") else {
-            return if text.is_empty() {
-                Err("a folder must have a name".to_owned())
-            } else {
-                Ok(Self::Folder(PathBuf::from(text)))
+            // A folder named `S3:` would be gone with the machine that was to write to a bucket.
+            return match text.get(..3) {
+                _ if text.is_empty() => Err("a folder must have a name".to_owned()),
+                Some(start) if start.eq_ignore_ascii_case("s3:") => {
+                    Err("a bucket is written s3://bucket/prefix".to_owned())
+                }
+                _ => Ok(Self::Folder(PathBuf::from(text))),
             };
         };
         let (name, prefix) = rest.split_once('/').unwrap_or((rest, ""));
@@ -296,6 +298,11 @@ impl FromStr for LogFormat {
             _ => Err(format!("no format `{text}`; there are text and json")),
         }
     }
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    text.parse()
+        .map_err(|_| "is no number of seconds, such as 30".to_owned())
 }
 
 fn positive(text: &str) -> Result<usize, String> {

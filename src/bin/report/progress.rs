@@ -128,16 +128,22 @@ impl Log {
                 self.last_line = Instant::now();
                 let n_new = n_done.saturating_sub(n_first) as f64;
                 let per_s = n_new / self.stage_since.elapsed().as_secs_f64();
-                let left_s = n_total.saturating_sub(*n_done) as f64 / per_s.max(1e-9);
+                // Nothing came yet: who knows.
+                let left_s = (n_new > 0.0 && *n_total > 0)
+                    .then(|| rounded(n_total.saturating_sub(*n_done) as f64 / per_s));
                 match (is_json, n_total) {
                     (true, _) => object(&json!({
                         "event": "progress", "stage": stage, "n_done": n_done, "n_total": n_total,
-                        "per_s": rounded(per_s), "left_s": (*n_total > 0).then_some(rounded(left_s)),
+                        "per_s": rounded(per_s), "left_s": left_s,
                     })),
+                    (false, 0) if *n_done == 0 => line(&format!("{stage}: waiting for an answer")),
                     (false, 0) => line(&format!("{stage}: {n_done}, {per_s:.1}/s")),
-                    (false, _) => line(&format!(
-                        "{stage}: {n_done}/{n_total}, {per_s:.1}/s, {left_s:.0} s left"
-                    )),
+                    (false, _) => line(&match left_s {
+                        Some(left_s) => {
+                            format!("{stage}: {n_done}/{n_total}, {per_s:.1}/s, {left_s:.0} s left")
+                        }
+                        None => format!("{stage}: {n_done}/{n_total}"),
+                    }),
                 }
             }
             Event::Finished {
