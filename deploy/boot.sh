@@ -9,14 +9,18 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 declare -F say imds s3 put >/dev/null ||
     { echo "boot: error: this is started by the user data of deploy/template.yaml, not by hand" >&2; exit 2; }
 
-# The grace is what a run needs at most to commit a shard and end; a spot instance is gone before it is over.
+# The grace is ample: a run that is told to stop gives up the shard under way; those before are committed. A spot
+# instance is gone before it is over.
 watch_every_s=5 copy_every_s=60 grace_s=600
 
-# FRUITS_A=...;FRUITS_B=...
+# FRUITS_A=...;FRUITS_B=..., but for what the role and the outputs of the stack are made for.
 IFS=';' read -r -d '' -a options <<<"$(base64 -d <<<"${BOOT_OPTIONS:-}")" || true
 for option in "${options[@]}"; do
     option=${option#"${option%%[![:space:]]*}"} option=${option%"${option##*[![:space:]]}"}
-    if [[ $option =~ ^FRUITS_[A-Z0-9_]+=.+$ ]]; then
+    if [[ $option =~ ^FRUITS_(BUCKET|PREFIX|CACHE|OUT|LOG)= ]]; then
+        say "ReportOptions: ${option%%=*} is set by the template: leave it out, see *Parameters* in deploy/README.md"
+        exit 2
+    elif [[ $option =~ ^FRUITS_[A-Z0-9_]+=.+$ ]]; then
         export "${option?}"
     elif [ -n "$option" ]; then
         say "ReportOptions: '${option%%=*}' is no FRUITS_NAME=VALUE; see report --help for the names"
@@ -32,7 +36,7 @@ say "starting run $BOOT_RUN_ID"
 chroot --userspec=nobody:nogroup --groups='' / "$here/report" --log json &
 report=$!
 
-# Once: a second signal would end `report` before it has committed what it has.
+# Once: a second signal would end `report` at once, in the middle of what it writes and without its last line.
 stop() {
     [ ! -e "$BOOT_WORK/stopped" ] || return 0
     say "stopping: $1"

@@ -5,7 +5,7 @@
 
 It takes `report` from the build and the runtime from set-up, and holds them to what a machine of deploy/ has: the C
 library of Debian 12, and nothing else that has to be installed. With them go boot.sh and the licences of all that is
-linked or packed. The same build, runtime and Python give the same bytes.
+linked or packed. Archives of other versions in DIR are removed. The same build, runtime and Python give the same bytes.
 
 Needs the build and the set-up (`make dist` does both), cargo, and strip and objdump of binutils.
 """
@@ -249,10 +249,15 @@ def pack(out):
             with tarfile.open(fileobj=compressed, mode="w", format=tarfile.GNU_FORMAT) as archive:
                 write(archive, top, content)
         partial.replace(target)
+        older = [path for path in out.glob(f"{root['name']}-*-x86_64-linux.tar.gz") if path != target]
+        for path in older:
+            path.unlink()  # so that a pattern finds one archive
         sizes = {"report": program.stat().st_size, "runtime": sum(p.lstat().st_size for p in installed.values())}
     finally:
         shutil.rmtree(work)
     print(f"dist: {target} ({target.stat().st_size / 1e6:.1f} MB)")
+    for path in older:
+        print(f"dist: removed {path}, which is older")
     print(f"dist: report {sizes['report'] / 1e6:.1f} MB, runtime {sizes['runtime'] / 1e6:.1f} MB before compression")
     print(f"dist: needs glibc {newest}; {len(packages)} crates, {len(licenses) - 1} licence files")
     print(f"dist: SHA-256 {hashlib.sha256(target.read_bytes()).hexdigest()}")

@@ -1,8 +1,9 @@
-"""The life of an instance, three times, against the S3 server of the tests:
+"""The life of an instance, four times, against the S3 server of the tests:
 
 - r1 is told that it is taken back, and stops after its first shards;
 - r2 continues, computes only the rest, and leaves a whole report;
-- r3 is given an archive that is not the one it was promised, and does nothing but end.
+- r3 is given an archive that is not the one it was promised, and does nothing but end;
+- r4 is given an option that the template sets, and does nothing but say so and end.
 
 Each request for S3 that they make is held against the role in deploy/template.yaml.
 
@@ -286,12 +287,17 @@ def main(work, archive, program):
     kept = [after[key]["version_id"] == before[key]["version_id"] for key in before]
     check(all(kept), "those of r1 are the ones r1 wrote")
     n_writes = [world.puts().count(key) for key in after]
-    check(n_writes == [1] * SHARDS, "no shard was computed twice")
+    check(n_writes == [1] * SHARDS, "no shard was written twice")
     check_report(world, log)
 
     status, log = world.instance("r3", "", "0" * 64)
     check(status["exit_code"] == 6 and "SHA-256" in log, "r3 refused an archive with another SHA-256: 6")
     check(not world.s3.objects("reports/r3/"), "r3 ran nothing")
+
+    status, log = world.instance("r4", f"FRUITS_SEED=7; FRUITS_OUT=s3://{BUCKET}/input/", sha256)
+    said = "FRUITS_OUT is set by the template" in log
+    check(status["exit_code"] == 2 and said, "r4 refused an option that the template sets: 2")
+    check('"starting run' not in log and not world.s3.objects("reports/r4/"), "r4 ran nothing")
     check_role(world)
     say("passed")
 

@@ -17,7 +17,9 @@ TEMPLATE = Path(__file__).resolve().parents[2] / "deploy" / "template.yaml"
 
 KEY = "arn:aws:kms:eu-west-3:111122223333:key/11111111-2222-3333-4444-555555555555"
 OWN = {"RunId": "r1", **NETWORK}
-ELSEWHERE = {**OWN, "InputBucket": "photos", "InputPrefix": "fruits 360/Training/", "KmsKeyArn": KEY}
+INPUT_KEY = "arn:aws:kms:eu-west-3:444455556666:key/99999999-8888-7777-6666-555555555555"
+PHOTOS_ELSEWHERE = {"InputBucket": "photos", "InputPrefix": "fruits 360/Training/", "InputKmsKeyArn": INPUT_KEY}
+ELSEWHERE = {**OWN, **PHOTOS_ELSEWHERE, "KmsKeyArn": KEY}
 
 BUCKET, PHOTOS, FOREIGN = "arn:aws:s3:::fruits-bucket", "arn:aws:s3:::photos", "arn:aws:s3:::somebody-elses"
 USER_DATA_LIMIT_BYTES = 16384
@@ -99,9 +101,10 @@ CALLS = [
     (NOT_ALLOWED, "ec2:DescribeInstances", "*", {}),
     (NOT_ALLOWED, "cloudformation:UpdateStack", "*", {}),
     (NOT_ALLOWED, "kms:Decrypt", KEY, through("s3", BUCKET)),
+    (NOT_ALLOWED, "kms:Decrypt", INPUT_KEY, through("s3", PHOTOS)),
 ]
 
-# The same with the images in another bucket, and a key.
+# The same with the images in another bucket, and a key for each of the two.
 CALLS_ELSEWHERE = [
     (ALLOWED, "s3:ListBucket", PHOTOS, listing("fruits 360/Training/")),
     (ALLOWED, "s3:GetObject", f"{PHOTOS}/fruits 360/Training/Apple/1.jpg", {}),
@@ -120,6 +123,17 @@ CALLS_ELSEWHERE = [
     (NOT_ALLOWED, "kms:Decrypt", KEY.replace("5555", "6666"), through("s3", BUCKET)),
     (NOT_ALLOWED, "kms:CreateGrant", KEY, through("s3", BUCKET)),
     (NOT_ALLOWED, "kms:ScheduleKeyDeletion", KEY, {}),
+    # The key of the images: it decrypts them, and nothing else in their bucket or of the key's owner.
+    (ALLOWED, "kms:Decrypt", INPUT_KEY, through("s3", PHOTOS)),
+    (ALLOWED, "kms:Decrypt", INPUT_KEY, through("s3", f"{PHOTOS}/fruits 360/Training/Apple/1.jpg")),
+    (NOT_ALLOWED, "kms:Decrypt", INPUT_KEY, through("s3", f"{PHOTOS}/fruits 360/Test/Apple/1.jpg")),
+    (NOT_ALLOWED, "kms:Decrypt", INPUT_KEY, through("s3", f"{FOREIGN}/secret")),
+    (NOT_ALLOWED, "kms:Decrypt", INPUT_KEY, through("s3", BUCKET)),
+    (NOT_ALLOWED, "kms:Decrypt", INPUT_KEY, through("ec2", PHOTOS)),
+    (NOT_ALLOWED, "kms:Decrypt", INPUT_KEY, {}),
+    (NOT_ALLOWED, "kms:Decrypt", INPUT_KEY.replace("5555", "6666"), through("s3", PHOTOS)),
+    (NOT_ALLOWED, "kms:Decrypt", KEY, through("s3", PHOTOS)),
+    (NOT_ALLOWED, "kms:GenerateDataKey", INPUT_KEY, through("s3", PHOTOS)),
 ]
 
 # What the bucket refuses even to an administrator.
@@ -198,6 +212,7 @@ REFUSED = [
     {"RunId": "a/b"},
     {"DistSha256": "0"},
     {"KmsKeyArn": "*"},
+    {"InputKmsKeyArn": "*"},
     {"Spot": "true"},
 ]
 
