@@ -95,8 +95,8 @@ pub(super) async fn open(params: &S3Params, counts: &Arc<Counts>) -> Result<Open
         .region(region.clone())
         .force_path_style(endpoint.is_some())
         .retry_config(RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS))
-        // The SDK's quota for retries ends when 50 of 32 requests at once have failed: a hiccup of S3 would end a run.
-        // Their number and that of their attempts are bounded already.
+        // The SDK's own quota for retries is used up by 50 failures, and 32 requests are under way at once: a hiccup of
+        // S3 would end a run. The number of requests and that of their attempts are bounded already.
         .retry_partition(
             RetryPartition::custom("fruits")
                 .token_bucket(TokenBucket::unlimited())
