@@ -22,5 +22,6 @@ mod run;
 mod s3;
 mod s3_faults;
 mod s3_hostile;
+mod s3_interruption;
 mod sample;
 mod steps;

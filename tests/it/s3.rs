@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::Command;
-use std::time::{Duration, Instant};
 
 use fruits::load::{LoadParams, load, read};
 use fruits::s3::{Connection, Prefix, S3Params};
@@ -13,12 +11,12 @@ use serde_json::json;
 
 use crate::bucket::{ACCESS_KEY, SECRET_KEY, SESSION_TOKEN, Server, server};
 use crate::images;
-use crate::run::{Report, html_without_timing, json as json_of, project, said};
+use crate::run::{Report, html_without_timing, json as json_of};
 
 /// The files that must not depend on where images come from.
 const SAME: [&str; 3] = ["embeddings.parquet", "pca.parquet", "rejected.csv"];
 
-fn assert_same_as_folder(server: &Server, prefix: &str, folder: &Path) {
+pub fn assert_same_as_folder(server: &Server, prefix: &str, folder: &Path) {
     for name in SAME {
         let object = server.content(&format!("{prefix}/{name}")).expect(name);
         let file = std::fs::read(folder.join(name)).expect(name);
@@ -233,125 +231,6 @@ fn public_buckets_take_no_signature_and_roles_give_one() {
     let log = instance.log().into_iter();
     let mut of_s3 = log.filter(|r| !r["path"].as_str().is_some_and(|p| p.starts_with("/latest")));
     assert!(of_s3.all(|r| r["signed"] == true));
-}
-
-#[test]
-fn a_killed_run_is_continued_by_another_machine() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let sample = project().join("data-sample");
-    // A shard of 128 images and one of 8, which the first run never gets rid of.
-    let server = server()
-        .photos("", &sample)
-        .fault(json!({
-            "kind": "delay", "seconds": 600.0, "method": "PUT", "key_suffix": "shard-00001.parquet", "times": 1,
-        }))
-        .start();
-    let run = || server.run().args(["--limit", "136"]);
-    let has_receipt = || {
-        let keys = server.keys("out");
-        keys.iter().any(|k| k.ends_with("shard-00000.json"))
-    };
-    let mut child = run().start();
-    let began = Instant::now();
-    while !has_receipt() {
-        assert!(
-            began.elapsed() < Duration::from_secs(120),
-            "no receipt in two minutes"
-        );
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    child.kill().expect("SIGKILL");
-    child.wait().expect("it ends");
-    assert_eq!(server.content("report/run.json"), None);
-
-    // A new process knows nothing but the bucket.
-    run().expect(0);
-    let features = &server.json("report/timings.json")["stages"][1];
-    assert_eq!(
-        (&features["name"], &features["cache_hits"]),
-        (&json!("features"), &json!(128))
-    );
-    let mut shards = server.paths("PUT");
-    shards.retain(|p| p.contains("/shard-"));
-    let different: BTreeSet<_> = shards.iter().collect();
-    assert_eq!(
-        shards.len(),
-        different.len(),
-        "a shard was written twice: {shards:?}"
-    );
-
-    let out = folder.path().join("out");
-    Report::on(&sample, &out, &folder.path().join("cache"))
-        .args(["--limit", "136"])
-        .expect(0);
-    assert_same_as_folder(&server, "report", &out);
-}
-
-#[test]
-fn a_damaged_shard_is_noticed_and_the_next_run_mends_it() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let input = folder.path().join("in");
-    images::sample(&input, 2, 4);
-    let other = images::of_class("Plum Blue").swap_remove(0);
-    let server = server()
-        .photos("", &input)
-        .fault(json!({
-            "kind": "replace", "file": other, "method": "GET", "key_suffix": ".parquet", "times": 1,
-        }))
-        .start();
-    server.run().expect(0);
-    let first = server.content("report/embeddings.parquet");
-    let said = server.run().expect(6);
-    for words in [
-        "damaged after it was written",
-        "s3://out/cache/",
-        "run the same command again",
-    ] {
-        assert!(said.stderr.contains(words), "{words}: {}", said.stderr);
-    }
-    server.run().expect(0);
-    assert_eq!(first, server.content("report/embeddings.parquet"));
-    let features = &server.json("report/timings.json")["stages"][1];
-    assert_eq!(features["cache_hits"], 0, "{features}");
-}
-
-/// Starts a run that waits for S3 for a minute, terminates it, and insists on 143 long before.
-fn terminate(delayed: &serde_json::Value, arguments: &[&str]) {
-    let mut rule = delayed.clone();
-    rule["kind"] = json!("delay");
-    rule["seconds"] = json!(60.0);
-    let server = server()
-        .photos("", &project().join("data-sample"))
-        .objects(&[("own.onnx".to_owned(), project().join("README.md"))])
-        .fault(rule)
-        .start();
-    let run = arguments
-        .iter()
-        .fold(server.run(), |run, word| run.arg(word));
-    let child = run.start();
-    std::thread::sleep(Duration::from_millis(1500));
-    let began = Instant::now();
-    let sent = Command::new("kill")
-        .args(["-TERM", &child.id().to_string()])
-        .status();
-    assert!(sent.expect("kill").success());
-    let said = said(child);
-    assert_eq!(said.code, Some(143), "{delayed}: {}", said.stderr);
-    assert!(said.stderr.contains("continues"), "{}", said.stderr);
-    assert!(
-        began.elapsed() < Duration::from_secs(20),
-        "{delayed}: it waited for the answer"
-    );
-}
-
-#[test]
-fn termination_ends_a_run_that_waits_for_s3() {
-    terminate(&json!({"list": true}), &[]);
-    terminate(&json!({"method": "GET", "key_suffix": ".jpg"}), &[]);
-    terminate(
-        &json!({"key": "own.onnx"}),
-        &["--model", "s3://photos/own.onnx"],
-    );
 }
 
 #[test]
