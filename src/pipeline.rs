@@ -24,7 +24,7 @@ use crate::pca::{Pca, PcaParams, RowBlocks};
 use crate::place::Place;
 use crate::quality::quality;
 use crate::record::{Example, Reconstruction, Run, Status, Timings, TsneRecord};
-use crate::rejection;
+use crate::rejection::{self, Reason};
 use crate::resize::Filter;
 use crate::s3::Connection;
 use crate::schema::{KEY, SHA256, TSNE_X, TSNE_Y, pc};
@@ -120,6 +120,7 @@ fn steps(params: &Params, control: &mut Control) -> Result<Outcome> {
     let began = Instant::now();
     let mut planned = Planned::new(params, control)?;
     let receipts = shards::describe(params, &planned, control)?;
+    some_may_be_read(params, &receipts)?;
     for receipt in &receipts {
         planned
             .loaded
@@ -215,6 +216,22 @@ fn steps(params: &Params, control: &mut Control) -> Result<Outcome> {
 const QUALITY_NEIGHBORS: usize = 10;
 /// Worst-reconstructed images that the report shows.
 const MAX_WORST: usize = 12;
+
+/// Refuses to report on a bucket none of whose images may be read: a permission is missing, not an image.
+fn some_may_be_read(params: &Params, receipts: &[Receipt]) -> Result<()> {
+    let mut rejected = receipts.iter().flat_map(|r| &r.rejected).peekable();
+    let Some(first) = rejected.peek().map(|r| r.message.clone()) else {
+        return Ok(());
+    };
+    let is_denied = rejected.all(|r| r.reason == Reason::AccessDenied);
+    match &params.input {
+        Source::Bucket(prefix) if is_denied && blocks_total(receipts) == 0 => Err(Error::Bucket {
+            message: format!("cannot read one object of `{prefix}`"),
+            source: first.into(),
+        }),
+        _ => Ok(()),
+    }
+}
 
 fn blocks_total(receipts: &[Receipt]) -> u64 {
     receipts.iter().map(|r| r.n_images as u64).sum()

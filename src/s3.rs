@@ -22,7 +22,6 @@ use std::fmt;
 pub(crate) use self::connection::MAX_ATTEMPTS;
 pub use self::connection::{Connection, Encryption, S3Params};
 pub(crate) use self::failure::{Failure, Kind};
-
 pub(crate) use self::object::MAX_REQUESTS;
 use self::object::Verb;
 use crate::error::{Error, Result};

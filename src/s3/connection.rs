@@ -52,7 +52,7 @@ impl Default for S3Params {
             profile: None,
             no_sign_request: false,
             request_payer: false,
-            // S3 answers within a second; a busy minute of it is not a dead connection.
+            // S3 answers within a second; half a minute without a byte is a dead connection.
             timeout_s: 30.0,
             encryption: None,
         }

@@ -256,6 +256,7 @@ impl Prefix {
             source: Box::new(failure),
         }
     }
+
     /// What is missing where S3 says 403. It says so, too, of an object that is gone, to one who may not list.
     pub(super) fn missing(&self, verb: Verb, failure: &Failure) -> String {
         let params = self.connection.params();

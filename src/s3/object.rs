@@ -16,8 +16,8 @@ use super::connection::MAX_ATTEMPTS;
 use super::failure::innermost;
 use super::{Content, Encryption, Failure, Kind, Listed, Prefix};
 
-/// Requests at once. An answer of S3 takes 20 to 100 ms, so this is 300 to 1,600 small objects a second, a dozen times
-/// what the fastest network here takes.
+/// Requests at once. An answer of S3 takes 20 to 100 ms (assumed), so this is 300 to 1,600 small objects a second; two
+/// cores with AMX describe 83.
 pub(crate) const MAX_REQUESTS: usize = 32;
 /// First pause before a body is read again; doubled each time. A few round trips: what broke was one connection.
 const FIRST_PAUSE_S: f64 = 0.2;

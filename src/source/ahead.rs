@@ -35,16 +35,11 @@ pub(super) struct Ahead<'a> {
     reader: AbortHandle,
     /// Files in a row that did not come in time.
     n_late: usize,
-    /// Files that must not be read, while none was read.
-    n_denied: usize,
-    /// Denied files after which it is not theirs.
-    max_denied: usize,
 }
 
 impl<'a> Ahead<'a> {
     pub fn start(prefix: &'a Prefix, wanted: Vec<Wanted>, stop: &'a AtomicBool) -> Result<Self> {
         let (to_caller, files) = mpsc::unbounded_channel();
-        let max_denied = wanted.len().min(MAX_REQUESTS);
         let task = read_all(prefix.clone(), wanted, to_caller);
         Ok(Self {
             prefix,
@@ -52,16 +47,13 @@ impl<'a> Ahead<'a> {
             files,
             reader: prefix.connection().spawn(task)?,
             n_late: 0,
-            n_denied: 0,
-            max_denied,
         })
     }
 
     fn judge(&mut self, key: &str, failure: Failure) -> Unread {
         let is_late = failure.kind == Kind::Timeout;
         self.n_late = if is_late { self.n_late + 1 } else { 0 };
-        self.n_denied += usize::from(failure.kind == Kind::Denied);
-        if self.n_late >= MAX_LATE || self.n_denied >= self.max_denied {
+        if self.n_late >= MAX_LATE {
             return Unread::Run(self.prefix.explain_read(key, failure));
         }
         unread(self.prefix, key, failure)
@@ -82,8 +74,6 @@ impl Iterator for Ahead<'_> {
             Ok(None) => None,
             Ok(Some((_, Ok(Ok(file))))) => {
                 self.n_late = 0;
-                // What may be read shows that the permission is there: the others are denied each for itself.
-                self.max_denied = usize::MAX;
                 Some(Ok(file))
             }
             Ok(Some((key, Ok(Err(failure))))) => Some(Err(self.judge(&key, failure))),

@@ -141,6 +141,25 @@ fn a_hiccup_of_the_whole_bucket_is_lived_through() {
     assert_eq!((&s3["retries"], keys.len()), (&json!(2 * 36), 36));
 }
 
+#[test]
+fn a_class_that_must_not_be_read_is_rows_wherever_it_sorts() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let input = folder.path().join("in");
+    photos(&input, 36);
+    // More than are asked for at once, and before everything else.
+    let server = server()
+        .photos("", &input)
+        .fault(json!({
+            "kind": "error", "status": 403, "code": "AccessDenied", "key_prefix": "Apple Streaked/",
+        }))
+        .start();
+    server.run().expect(0);
+    let rejected = rejected(&server);
+    assert_eq!(rejected.len(), 36);
+    assert!(rejected.iter().all(|(_, reason)| reason == "access_denied"));
+    assert_eq!(server.json("report/run.json")["images"]["accepted"], 36);
+}
+
 /// Runs against a server with `rule`, and returns what was said at the end with exit code 6.
 fn sentence(rule: Value) -> String {
     let folder = tempfile::tempdir().expect("a folder");
