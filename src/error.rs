@@ -55,6 +55,18 @@ pub enum Error {
 }
 
 impl Error {
+    /// The error and its causes in one line.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        text
+    }
+
     /// Wraps an I/O error with the path it happened on.
     pub fn storage(
         action: &'static str,

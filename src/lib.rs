@@ -55,4 +55,8 @@ pub mod plot;
 
 pub mod report;
 
+pub mod notebook;
+
 pub use error::{Error, Result};
+// A notebook has one dependency; its frames are those of this crate.
+pub use polars;

@@ -6,6 +6,7 @@
 mod control;
 mod gather;
 mod network;
+mod pace;
 mod plan;
 mod record;
 mod shards;
@@ -19,7 +20,7 @@ use polars::prelude::*;
 use crate::error::{Error, Result};
 use crate::features::Precision;
 use crate::load::LoadParams;
-use crate::matrix::strings;
+use crate::matrix::{Matrix, strings};
 use crate::pca::{Pca, PcaParams, RowBlocks};
 use crate::place::Place;
 use crate::quality::quality;
@@ -27,7 +28,7 @@ use crate::record::{Example, Reconstruction, Run, Status, Timings, TsneRecord};
 use crate::rejection::{self, Reason};
 use crate::resize::Filter;
 use crate::s3::Connection;
-use crate::schema::{KEY, SHA256, TSNE_X, TSNE_Y, pc};
+use crate::schema::{FEATURES, KEY, SHA256, TSNE_X, TSNE_Y, pc};
 use crate::source::Source;
 use crate::store::{self, Receipt};
 use crate::tsne::{Tsne, TsneParams, tsne_with};
@@ -35,6 +36,7 @@ use crate::tsne::{Tsne, TsneParams, tsne_with};
 pub use self::control::Event;
 use self::control::{Control, Done};
 use self::gather::Gathered;
+pub use self::pace::{Pace, Rate};
 use self::plan::Planned;
 pub use self::plan::{Plan, dry_run};
 use self::record::{begin_record, examples, near_duplicates, pca_record, pca_warnings};
@@ -63,6 +65,26 @@ pub struct Params {
 }
 
 impl Params {
+    /// What `report` does with `input` when it is told nothing else, without a cache: bicubic, f32 or bf16 as the
+    /// processor has it, 64 components, perplexity 30, seed 42, all cores.
+    #[must_use]
+    pub fn new(input: Source) -> Self {
+        Self {
+            input,
+            load: LoadParams::default(),
+            filter: Filter::default(),
+            precision: Precision::Auto,
+            model: None,
+            cache: None,
+            pca: PcaParams::default(),
+            tsne: TsneParams {
+                seed: PcaParams::default().seed,
+                ..TsneParams::default()
+            },
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+        }
+    }
+
     /// The connection to S3, if the run has one.
     #[must_use]
     pub fn connection(&self) -> Option<&Connection> {
@@ -116,30 +138,64 @@ pub fn run(
     control.install(params, |control| steps(params, control))
 }
 
-fn steps(params: &Params, control: &mut Control) -> Result<Outcome> {
-    let began = Instant::now();
+/// Images with their descriptors.
+#[derive(Debug, Clone)]
+pub struct Described {
+    /// One row an accepted image, sorted by key: the columns of [`Outcome::images`] before PCA, and `features`
+    /// `Array(Float32, n_features)`.
+    pub images: DataFrame,
+    /// One row a rejected file: `key`, `size_bytes`, `reason`, `message`.
+    pub rejected: DataFrame,
+}
+
+/// The first half of [`run`], up to the descriptors, for sets that fit in memory (100 kB an image). Committed shards in
+/// the cache are not computed again.
+///
+/// # Errors
+/// As [`run`].
+pub fn describe(
+    params: &Params,
+    observe: &mut (dyn FnMut(&Event) + Send),
+    stop: &AtomicBool,
+) -> Result<Described> {
+    if let Some(cache) = &params.cache {
+        cache.check_writable()?;
+    }
+    Control::new(observe, stop).install(params, |control| {
+        let (planned, receipts) = committed(params, control)?;
+        let Gathered {
+            mut images, blocks, ..
+        } = gathered(&planned, &receipts, control)?;
+        let mut values = Vec::with_capacity(blocks.n_rows() * blocks.n_cols());
+        for i in 0..blocks.n_blocks() {
+            values.extend_from_slice(blocks.matrix(i)?.values());
+        }
+        let features = Matrix::new(blocks.n_rows(), blocks.n_cols(), values)?;
+        images.with_column(features.into_arrays(FEATURES)?)?;
+        Ok(Described {
+            images,
+            rejected: rejection::to_frame(&planned.loaded.rejected)?,
+        })
+    })
+}
+
+/// The images with their rejections, and a receipt for each shard.
+fn committed(params: &Params, control: &mut Control) -> Result<(Planned, Vec<Receipt>)> {
     let mut planned = Planned::new(params, control)?;
     let receipts = shards::describe(params, &planned, control)?;
     some_may_be_read(params, &receipts)?;
-    for receipt in &receipts {
-        planned
-            .loaded
-            .rejected
-            .extend(receipt.rejected.iter().cloned());
-    }
-    let Planned {
-        loaded,
-        network,
-        recipe,
-        shards,
-        store,
-    } = planned;
-    let Gathered {
-        mut images,
-        stats,
-        blocks,
-    } = control.stage("gather", blocks_total(&receipts), |control| {
-        let gathered = gather::gather(&store, &shards, &receipts, control)?;
+    let rejected = receipts.iter().flat_map(|receipt| &receipt.rejected);
+    planned.loaded.rejected.extend(rejected.cloned());
+    Ok((planned, receipts))
+}
+
+fn gathered<'a>(
+    planned: &'a Planned,
+    receipts: &'a [Receipt],
+    control: &mut Control,
+) -> Result<Gathered<'a>> {
+    control.stage("gather", blocks_total(receipts), |control| {
+        let gathered = gather::gather(&planned.store, &planned.shards, receipts, control)?;
         let n = gathered.images.height() as u64;
         Ok(Done {
             value: gathered,
@@ -147,9 +203,25 @@ fn steps(params: &Params, control: &mut Control) -> Result<Outcome> {
             cache_hits: 0,
             note: format!("{n} descriptors"),
         })
-    })?;
+    })
+}
 
-    let mut run = begin_record(params, &loaded, &images)?;
+fn steps(params: &Params, control: &mut Control) -> Result<Outcome> {
+    let began = Instant::now();
+    let (planned, receipts) = committed(params, control)?;
+    let Planned {
+        loaded,
+        network,
+        recipe,
+        ..
+    } = &planned;
+    let Gathered {
+        mut images,
+        stats,
+        blocks,
+    } = gathered(&planned, &receipts, control)?;
+
+    let mut run = begin_record(params, loaded, &images)?;
     run.provenance = network.provenance(store::manifest_text(&images, SHA256)?.as_bytes());
     let mut pca = None;
     if images.height() == 0 {
@@ -167,7 +239,7 @@ fn steps(params: &Params, control: &mut Control) -> Result<Outcome> {
             &loaded.rejected,
             params.filter,
             blocks.n_cols(),
-            &recipe,
+            recipe,
         ));
         pca = reduce(params, &blocks, &mut images, &mut run, control)?;
     }

@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use crate::atomic;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::s3::Prefix;
 
 /// Media type of a Parquet file.
@@ -41,4 +42,66 @@ impl fmt::Display for Place {
             Self::Bucket(prefix) => prefix.fmt(f),
         }
     }
+}
+
+/// A folder as the user names it: nothing is opened yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// On this machine.
+    Folder(PathBuf),
+    /// `s3://bucket/prefix`.
+    Bucket {
+        /// The bucket.
+        name: String,
+        /// What its keys begin with; may be empty.
+        prefix: String,
+    },
+}
+
+impl FromStr for Address {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let refused = |why: &str| Err(Error::Invalid(why.to_owned()));
+        let Some(rest) = text.strip_prefix("s3://") else {
+            // A folder named `S3:` would be gone with the machine that was to write to a bucket.
+            return match text.get(..3) {
+                _ if text.is_empty() => refused("a folder must have a name"),
+                Some(start) if start.eq_ignore_ascii_case("s3:") => {
+                    refused("a bucket is written s3://bucket/prefix")
+                }
+                _ => Ok(Self::Folder(PathBuf::from(text))),
+            };
+        };
+        let (name, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        if name.is_empty() {
+            return refused("no bucket is named; it is s3://bucket/prefix");
+        }
+        Ok(Self::Bucket {
+            name: name.to_owned(),
+            prefix: prefix.to_owned(),
+        })
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(path) => path.display().fmt(f),
+            Self::Bucket { name, prefix } => write!(f, "s3://{name}/{prefix}"),
+        }
+    }
+}
+
+/// The folder for computed descriptors: `fruits` in the user's cache folder (`$XDG_CACHE_HOME`, `~/.cache`), else in
+/// that for temporary files.
+#[must_use]
+pub fn user_cache() -> PathBuf {
+    let set = |name| {
+        std::env::var_os(name)
+            .filter(|v| !v.is_empty())
+            .map(PathBuf::from)
+    };
+    let user = || set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
+    user().unwrap_or_else(std::env::temp_dir).join("fruits")
 }

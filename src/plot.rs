@@ -1,4 +1,4 @@
-//! Static plots: plain numbers in, one SVG document as text out.
+//! Static plots: plain numbers in, one SVG document as text out; and sheets of thumbnails.
 //!
 //! Every function draws with `plotters`, sets colours as attributes (so the SVG stands alone in a
 //! notebook) and as classes (so a page with a style sheet can recolour it for dark mode), and puts
@@ -7,12 +7,15 @@
 mod axis;
 mod classes;
 mod scatter;
+mod sheet;
 mod sketch;
 mod theme;
 mod variance;
 
 pub use classes::{ClassBar, class_counts};
 pub use scatter::{Frame, Legend, MAX_VECTOR_POINTS, Scatter, ScatterPlot, draw_order, scatter};
+pub use sheet::contact_sheet;
+pub(crate) use theme::escaped;
 pub use theme::{PALETTE, marker_shapes, marker_svg, shortened, shown};
 pub use variance::{Variance, variance};
 

@@ -6,7 +6,7 @@
 
 mod context;
 mod dataset;
-mod format;
+pub(crate) mod format;
 mod numbers;
 mod page;
 mod points;

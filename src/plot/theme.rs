@@ -194,7 +194,7 @@ pub fn shortened(text: &str, n_chars: usize) -> String {
 }
 
 /// `text` inside XML.
-pub(super) fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in shown(text).chars() {
         match c {

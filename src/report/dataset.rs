@@ -11,9 +11,8 @@ use super::context::{
 };
 use super::format::{bytes, count, counted, percent};
 use super::rows::Rows;
-use super::sprites::sheet;
 use crate::error::Result;
-use crate::plot::{About, ClassBar, class_counts, marker_svg, shortened, shown};
+use crate::plot::{About, ClassBar, class_counts, contact_sheet, marker_svg, shortened, shown};
 use crate::record::{Example, NearDuplicate, Run, SourceRecord};
 
 /// Classes in the chart; more would be taller than three screens, and the table has them all.
@@ -199,7 +198,7 @@ fn contacts(run: &Run, rows: &Rows, seed: u64) -> Result<(Vec<Contact>, Option<S
         });
         images.truncate(each);
         let thumbnails: Vec<_> = images.iter().map(|&i| rows.images[i].thumbnail).collect();
-        let jpeg = sheet(&thumbnails, CONTACT_COLUMNS, CONTACT_EDGE, CONTACT_QUALITY)?;
+        let jpeg = contact_sheet(&thumbnails, CONTACT_COLUMNS, CONTACT_EDGE, CONTACT_QUALITY)?;
         contacts.push(Contact {
             label: shortened(&class.label, LABEL_CHARS),
             n: count(class.n),

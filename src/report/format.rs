@@ -1,7 +1,7 @@
 //! Numbers as people read them.
 
 /// `n` with separated thousands.
-pub(super) fn count(n: u64) -> String {
+pub(crate) fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (i, digit) in digits.chars().enumerate() {
@@ -14,13 +14,13 @@ pub(super) fn count(n: u64) -> String {
 }
 
 /// `n` and the noun, in the plural where it belongs.
-pub(super) fn counted(n: u64, one: &str, many: &str) -> String {
+pub(crate) fn counted(n: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(n), if n == 1 { one } else { many })
 }
 
 /// A share of 1 as a percentage with one decimal; what would round to 0 or 100 without being it
 /// gets as many decimals as it takes, at most four.
-pub(super) fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     let percent = share * 100.0;
     let mut decimals = 1;
     let round = |d: usize| format!("{percent:.d$}").parse::<f64>().unwrap_or(percent);
@@ -34,7 +34,7 @@ pub(super) fn percent(share: f64) -> String {
 }
 
 /// A size in decimal units, as storage is sold and listed.
-pub(super) fn bytes(n: u64) -> String {
+pub(crate) fn bytes(n: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
     if n < 1_000 {
         return format!("{n}\u{A0}B");
@@ -49,7 +49,7 @@ pub(super) fn bytes(n: u64) -> String {
 }
 
 /// A duration.
-pub(super) fn seconds(s: f64) -> String {
+pub(crate) fn seconds(s: f64) -> String {
     match s {
         s if s < 10.0 => format!("{s:.2}\u{A0}s"),
         s if s < 100.0 => format!("{s:.1}\u{A0}s"),
@@ -64,7 +64,7 @@ pub(super) fn seconds(s: f64) -> String {
 
 /// A number with four significant digits at least, in powers of ten where it is very small or
 /// large.
-pub(super) fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     if value == 0.0 {
         return "0".into();
     }

@@ -1,11 +1,10 @@
 //! Thumbnails as a few JPEG sheets that fit a budget.
 
 use base64::prelude::{BASE64_STANDARD, Engine};
-use image::codecs::jpeg::JpegEncoder;
-use image::{ExtendedColorType, RgbImage, imageops};
 use rayon::prelude::*;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::plot::contact_sheet;
 
 /// Cells of a sheet in a row, and rows: small enough that a browser decodes one in a few
 /// milliseconds, large enough that the headers (600 bytes) do not count.
@@ -126,47 +125,16 @@ fn sheets(thumbnails: &[&[u8]], chosen: &[usize], edge: u32, quality: u8) -> Res
         .par_chunks(CELLS)
         .map(|chunk| {
             let images: Vec<&[u8]> = chunk.iter().map(|&i| thumbnails[i]).collect();
-            Ok(BASE64_STANDARD.encode(sheet(&images, SHEET_COLUMNS, edge, quality)?))
+            Ok(BASE64_STANDARD.encode(contact_sheet(&images, SHEET_COLUMNS, edge, quality)?))
         })
         .collect()
 }
 
-/// One JPEG with `thumbnails` in rows of `columns`, each centred in a white cell.
-pub(super) fn sheet(
-    thumbnails: &[&[u8]],
-    columns: usize,
-    edge: u32,
-    quality: u8,
-) -> Result<Vec<u8>> {
-    let columns = columns.min(thumbnails.len()).max(1);
-    let rows = thumbnails.len().div_ceil(columns).max(1);
-    let (width, height) = (columns as u32 * edge, rows as u32 * edge);
-    let mut canvas = RgbImage::from_pixel(width, height, image::Rgb([255; 3]));
-    for (i, bytes) in thumbnails.iter().enumerate() {
-        // A thumbnail that cannot be read leaves its cell white.
-        let Ok(thumbnail) = image::load_from_memory(bytes) else {
-            continue;
-        };
-        let mut thumbnail = thumbnail.into_rgb8();
-        let longest = thumbnail.width().max(thumbnail.height());
-        if longest > edge {
-            let scaled = |side: u32| (side * edge / longest).max(1);
-            let (width, height) = (scaled(thumbnail.width()), scaled(thumbnail.height()));
-            thumbnail = imageops::thumbnail(&thumbnail, width, height);
-        }
-        let x = (i % columns) as u32 * edge + (edge - thumbnail.width()) / 2;
-        let y = (i / columns) as u32 * edge + (edge - thumbnail.height()) / 2;
-        imageops::replace(&mut canvas, &thumbnail, i64::from(x), i64::from(y));
-    }
-    let mut jpeg = Vec::new();
-    JpegEncoder::new_with_quality(&mut jpeg, quality)
-        .encode(&canvas, width, height, ExtendedColorType::Rgb8)
-        .map_err(|error| Error::Internal(format!("thumbnails could not be encoded: {error}")))?;
-    Ok(jpeg)
-}
-
 #[cfg(test)]
 mod tests {
+    use image::RgbImage;
+    use image::codecs::jpeg::JpegEncoder;
+
     use super::*;
 
     fn thumbnail(i: u32) -> Vec<u8> {
@@ -193,13 +161,6 @@ mod tests {
                 assert_ne!((cells[3], cells[299]), (NO_CELL, NO_CELL));
             }
         }
-    }
-
-    #[test]
-    fn unreadable_thumbnails_leave_white_cells() {
-        let jpeg = sheet(&[b"", &thumbnail(1), b"no image"], 2, 64, 80).unwrap();
-        let image = image::load_from_memory(&jpeg).unwrap();
-        assert_eq!((image.width(), image.height()), (128, 128));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::run::project;
 
 /// Every module may use those in front of it. Steps stand side by side and do not know each other.
-const ORDER: [&[&str]; 17] = [
+const ORDER: [&[&str]; 18] = [
     &["error"],
     &["schema", "record"],
     &["rejection"],
@@ -22,6 +22,7 @@ const ORDER: [&[&str]; 17] = [
     &["outputs"],
     &["plot"],
     &["report"],
+    &["notebook"],
     &["bin"],
 ];
 

@@ -7,7 +7,7 @@ use fruits::features::{
     Arithmetic, Cpu, Model, Precision, RuntimeFolder, Vgg16, onnxruntime_version,
 };
 
-use crate::{chain, code, say};
+use crate::{code, say};
 
 /// Memory a run of 4,098 images takes at most.
 const NEEDED_MEMORY_BYTES: u64 = 1_500_000_000;
@@ -85,14 +85,14 @@ fn library(runtime: &RuntimeFolder) -> Finding {
             onnxruntime_version(),
             runtime.library().display()
         )),
-        Err(e) => Bad(chain(&e)),
+        Err(e) => Bad(e.sentence()),
     }
 }
 
 fn model(runtime: &RuntimeFolder) -> Finding {
     match Model::read(None, runtime) {
         Ok(model) => Good(format!("{} ({})", model.describe(), &model.sha256[..12])),
-        Err(e) => Bad(chain(&e)),
+        Err(e) => Bad(e.sentence()),
     }
 }
 
@@ -102,7 +102,7 @@ fn without_library() -> Finding {
 
 /// Computes one batch for real: a provider that is there may still refuse the network.
 fn provider(runtime: &RuntimeFolder, precision: Precision, cpu: &Cpu) -> Finding {
-    let attempt = || {
+    let attempt = || -> fruits::Result<String> {
         let (arithmetic, _) = precision.resolve(cpu)?;
         let model = Model::read(None, runtime)?;
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -118,11 +118,10 @@ fn provider(runtime: &RuntimeFolder, precision: Precision, cpu: &Cpu) -> Finding
         // `auto` would take this path and fail.
         Err(e) if precision == Precision::Bf16 && cpu.amx_bf16 => Bad(format!(
             "{}; run `make setup` again, or use --precision f32",
-            chain(&e)
+            e.sentence()
         )),
-        Err(e) if precision == Precision::Bf16 => Weak(format!("{}; auto uses f32", chain(&e))),
-
-        Err(e) => Bad(chain(&e)),
+        Err(e) if precision == Precision::Bf16 => Weak(format!("{}; auto uses f32", e.sentence())),
+        Err(e) => Bad(e.sentence()),
     }
 }
 
@@ -158,7 +157,10 @@ fn memory() -> Finding {
 
 fn disk(cache: &Path) -> Finding {
     if let Err(e) = atomic::writable_folder(cache) {
-        return Bad(format!("{}; name another folder with --cache", chain(&e)));
+        return Bad(format!(
+            "{}; name another folder with --cache",
+            e.sentence()
+        ));
     }
     match rustix::fs::statvfs(cache) {
         Err(e) => Weak(format!("{}: free space is not known: {e}", cache.display())),

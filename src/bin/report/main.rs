@@ -7,7 +7,6 @@ mod places;
 mod progress;
 mod signals;
 
-use std::error::Error as _;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -88,7 +87,7 @@ fn run(said: &Said) -> Result<u8> {
 /// Says what went wrong; the exit code tells which kind of fault it was.
 fn failed(error: &Error, log: LogFormat) -> ExitCode {
     let code = exit_code(error);
-    let text = chain(error);
+    let text = error.sentence();
     let line = match log {
         LogFormat::Text => format!("report: {text}"),
         LogFormat::Json => progress::last_line(log, code, &text),
@@ -107,9 +106,8 @@ fn params(options: &Options, places: &Places) -> Params {
     let keep = options
         .variance
         .map_or(Keep::Components(options.components), Keep::Variance);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let defaults = Params::new(places.input.clone());
     Params {
-        input: places.input.clone(),
         load: LoadParams {
             classes: options.classes.clone(),
             top_classes: options.top_classes,
@@ -131,7 +129,8 @@ fn params(options: &Options, places: &Places) -> Params {
             seed: options.seed,
             ..TsneParams::default()
         },
-        threads: options.threads.unwrap_or(cores),
+        threads: options.threads.unwrap_or(defaults.threads),
+        ..defaults
     }
 }
 
@@ -286,17 +285,6 @@ fn plan_text(plan: &Plan, places: &Places, options: &Options) -> String {
 
 fn megabytes(bytes: u64) -> String {
     format!("{:.1} MB", bytes as f64 / 1e6)
-}
-
-/// An error and its causes in one line.
-fn chain(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(e) = cause {
-        text = format!("{text}: {e}");
-        cause = e.source();
-    }
-    text
 }
 
 fn exit_code(error: &Error) -> u8 {

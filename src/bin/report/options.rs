@@ -1,6 +1,5 @@
 //! What a run can be told.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -8,6 +7,7 @@ use clap::Args;
 use clap::builder::BoolishValueParser;
 use fruits::features::Precision;
 use fruits::pca::Solver;
+use fruits::place::Address;
 use fruits::resize::Filter;
 
 /// What a run can be told. Flags win over `FRUITS_*` variables, these over --config, and that over the defaults.
@@ -215,49 +215,6 @@ pub struct Options {
     /// Show errors and the final line only
     #[arg(long, env = "FRUITS_QUIET", help_heading = "Running", value_parser = BoolishValueParser::new())]
     pub quiet: bool,
-}
-
-/// A folder as the user names it: nothing is opened yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Address {
-    /// On this machine.
-    Folder(PathBuf),
-    /// `s3://bucket/prefix`.
-    Bucket { name: String, prefix: String },
-}
-
-impl FromStr for Address {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let Some(rest) = text.strip_prefix("s3://") else {
-            // A folder named `S3:` would be gone with the machine that was to write to a bucket.
-            return match text.get(..3) {
-                _ if text.is_empty() => Err("a folder must have a name".to_owned()),
-                Some(start) if start.eq_ignore_ascii_case("s3:") => {
-                    Err("a bucket is written s3://bucket/prefix".to_owned())
-                }
-                _ => Ok(Self::Folder(PathBuf::from(text))),
-            };
-        };
-        let (name, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-        if name.is_empty() {
-            return Err("no bucket is named; it is s3://bucket/prefix".to_owned());
-        }
-        Ok(Self::Bucket {
-            name: name.to_owned(),
-            prefix: prefix.to_owned(),
-        })
-    }
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Folder(path) => path.display().fmt(f),
-            Self::Bucket { name, prefix } => write!(f, "s3://{name}/{prefix}"),
-        }
-    }
 }
 
 /// Server-side encryption, under the names that S3 gives it.

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use fruits::place::Place;
+use fruits::place::{Address, Place, user_cache};
 use fruits::s3::{Connection, Encryption, Prefix, S3Params};
 use fruits::source::Source;
 use fruits::{Error, Result, atomic};
 
-use crate::options::{Address, Options, Sse};
+use crate::options::{Options, Sse};
 
 /// Where a run reads and writes.
 pub struct Places {
@@ -159,16 +159,6 @@ pub fn local_cache(options: &Options) -> PathBuf {
         Some(Address::Bucket { .. }) => std::env::temp_dir(),
         None => user_cache(),
     }
-}
-
-fn user_cache() -> PathBuf {
-    let set = |name| {
-        std::env::var_os(name)
-            .filter(|v| !v.is_empty())
-            .map(PathBuf::from)
-    };
-    let user = || set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
-    user().unwrap_or_else(std::env::temp_dir).join("fruits")
 }
 
 /// Refuses to write among the images: the next run would take what is written for one of them.

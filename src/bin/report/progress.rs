@@ -1,9 +1,9 @@
 //! Progress of a run on standard error: a bar on a terminal, a line every ten seconds elsewhere, as text or JSON.
 
 use std::io::IsTerminal;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use fruits::pipeline::Event;
+use fruits::pipeline::{Event, Pace};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
@@ -28,24 +28,18 @@ pub enum Progress {
 /// What the next line of a log depends on.
 pub struct Log {
     format: LogFormat,
-    stage_since: Instant,
-    last_line: Instant,
-    /// Where the stage was when it first told: what came from the cache took no time.
-    n_first: Option<u64>,
+    pace: Pace,
 }
 
 impl Progress {
     pub fn new(quiet: bool, format: LogFormat) -> Self {
-        let now = Instant::now();
         let draws = format == LogFormat::Text && std::io::stderr().is_terminal();
         match (quiet, draws) {
             (true, _) => Self::Quiet,
             (false, true) => Self::Bar(None),
             (false, false) => Self::Lines(Log {
                 format,
-                stage_since: now,
-                last_line: now,
-                n_first: None,
+                pace: Pace::new(LINE_EVERY),
             }),
         }
     }
@@ -105,13 +99,7 @@ impl Log {
         let is_json = self.format == LogFormat::Json;
         match event {
             Event::Started { stage, n_total } => {
-                let now = Instant::now();
-                *self = Self {
-                    format: self.format,
-                    stage_since: now,
-                    last_line: now,
-                    n_first: None,
-                };
+                self.pace = Pace::new(LINE_EVERY);
                 if is_json {
                     object(&json!({"event": "started", "stage": stage, "n_total": n_total}));
                 }
@@ -121,29 +109,16 @@ impl Log {
                 n_done,
                 n_total,
             } => {
-                let n_first = *self.n_first.get_or_insert(*n_done);
-                if self.last_line.elapsed() < LINE_EVERY {
+                let Some(rate) = self.pace.due(*n_done, *n_total) else {
                     return;
-                }
-                self.last_line = Instant::now();
-                let n_new = n_done.saturating_sub(n_first) as f64;
-                let per_s = n_new / self.stage_since.elapsed().as_secs_f64();
-                // Nothing came yet: who knows.
-                let left_s = (n_new > 0.0 && *n_total > 0)
-                    .then(|| rounded(n_total.saturating_sub(*n_done) as f64 / per_s));
-                match (is_json, n_total) {
-                    (true, _) => object(&json!({
+                };
+                if is_json {
+                    object(&json!({
                         "event": "progress", "stage": stage, "n_done": n_done, "n_total": n_total,
-                        "per_s": rounded(per_s), "left_s": left_s,
-                    })),
-                    (false, 0) if *n_done == 0 => line(&format!("{stage}: waiting for an answer")),
-                    (false, 0) => line(&format!("{stage}: {n_done}, {per_s:.1}/s")),
-                    (false, _) => line(&match left_s {
-                        Some(left_s) => {
-                            format!("{stage}: {n_done}/{n_total}, {per_s:.1}/s, {left_s:.0} s left")
-                        }
-                        None => format!("{stage}: {n_done}/{n_total}"),
-                    }),
+                        "per_s": rounded(rate.per_s), "left_s": rate.left_s.map(rounded),
+                    }));
+                } else {
+                    line(&rate.line(stage, *n_done, *n_total));
                 }
             }
             Event::Finished {

@@ -1,0 +1,379 @@
+//! Values that show themselves below a cell, and faults as sentences.
+
+use std::fmt;
+
+use polars::prelude::*;
+
+use super::interrupt::listen;
+use super::picture::Picture;
+use super::table::table;
+use crate::error::Error;
+use crate::features::{Features, Vgg16};
+use crate::load::Loaded;
+use crate::pca::Pca;
+use crate::pipeline::{Described, Outcome};
+use crate::plot::{escaped, shown};
+use crate::record::{Needed, QualityRecord, Status};
+use crate::rejection::{self, Rejection};
+use crate::report::format::{bytes, counted, percent};
+use crate::resize::Resized;
+use crate::source::Source;
+use crate::tsne::Tsne;
+
+/// A fault, told in one line with its causes and what to do. evcxr prints it when a cell ends with `?`.
+///
+/// It is made from any error, so that `?` works on what polars and the standard library return, too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sentence(String);
+
+impl Sentence {
+    pub(super) fn new(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl fmt::Display for Sentence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // One line, whatever a file name holds.
+        f.write_str(&shown(&self.0))
+    }
+}
+
+impl<E: std::error::Error> From<E> for Sentence {
+    fn from(error: E) -> Self {
+        let mut text = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        Self(text)
+    }
+}
+
+/// What evcxr looks for on the last value of a cell.
+pub trait Show {
+    /// As text, for who reads the notebook without a browser.
+    fn text(&self) -> String;
+
+    /// As HTML, one line.
+    fn html(&self) -> String {
+        format!("<p>{}</p>", escaped(&self.text()))
+    }
+
+    /// Prints both between the markers that evcxr takes for content.
+    fn evcxr_display(&self) {
+        listen();
+        for (mime, content) in [("text/plain", self.text()), ("text/html", self.html())] {
+            println!("EVCXR_BEGIN_CONTENT {mime}\n{content}\nEVCXR_END_CONTENT");
+        }
+    }
+}
+
+impl Show for DataFrame {
+    fn text(&self) -> String {
+        // A value may hold a line that looks like the end of the content.
+        let plain = self.to_string();
+        let lines: Vec<String> = plain.lines().map(shown).collect();
+        lines.join("\n")
+    }
+
+    fn html(&self) -> String {
+        table(self)
+    }
+}
+
+impl Show for Series {
+    fn text(&self) -> String {
+        self.clone().into_frame().text()
+    }
+
+    fn html(&self) -> String {
+        self.clone().into_frame().html()
+    }
+}
+
+impl Show for Column {
+    fn text(&self) -> String {
+        self.clone().into_frame().text()
+    }
+
+    fn html(&self) -> String {
+        self.clone().into_frame().html()
+    }
+}
+
+/// A sentence, a table, and the files that could not be used.
+fn with_rejected(sentence: &str, frame: &DataFrame, rejected: &[Rejection]) -> String {
+    let mut html = format!("<p>{}</p>{}", escaped(sentence), table(frame));
+    if let (false, Ok(rows)) = (rejected.is_empty(), rejection::to_frame(rejected)) {
+        html += &format!("<p>Rejected:</p>{}", table(&rows));
+    }
+    html
+}
+
+fn images(n: usize, n_rejected: usize) -> String {
+    format!(
+        "{}, {n_rejected} rejected",
+        counted(n as u64, "image", "images")
+    )
+}
+
+impl Show for Source {
+    fn text(&self) -> String {
+        shown(&self.to_string())
+    }
+}
+
+impl Show for Loaded {
+    fn text(&self) -> String {
+        format!(
+            "{} ({}) listed: {}, {} skipped",
+            counted(self.n_listed, "file", "files"),
+            bytes(self.size_bytes),
+            images(self.manifest.height(), self.rejected.len()),
+            self.n_skipped
+        )
+    }
+
+    fn html(&self) -> String {
+        with_rejected(&self.text(), &self.manifest, &self.rejected)
+    }
+}
+
+impl Show for Resized {
+    fn text(&self) -> String {
+        images(self.images.height(), self.rejected.len())
+    }
+
+    fn html(&self) -> String {
+        with_rejected(&self.text(), &self.images, &self.rejected)
+    }
+}
+
+impl Show for Features {
+    fn text(&self) -> String {
+        images(self.images.height(), self.rejected.len())
+    }
+
+    fn html(&self) -> String {
+        with_rejected(&self.text(), &self.images, &self.rejected)
+    }
+}
+
+impl Show for Described {
+    fn text(&self) -> String {
+        images(self.images.height(), self.rejected.height())
+    }
+
+    fn html(&self) -> String {
+        let mut html = format!("<p>{}</p>{}", self.text(), table(&self.images));
+        if self.rejected.height() > 0 {
+            html += &format!("<p>Rejected:</p>{}", table(&self.rejected));
+        }
+        html
+    }
+}
+
+impl Show for Vgg16 {
+    fn text(&self) -> String {
+        format!("a network of {} features an image", self.n_features())
+    }
+}
+
+impl Show for Pca {
+    fn text(&self) -> String {
+        let ratios = self.explained_variance_ratio();
+        let found = if self.converged() {
+            "converged"
+        } else {
+            "stopped at the cap of passes"
+        };
+        format!(
+            "PCA of {} rows x {} features ({}, {found}): {} {} of the total variance",
+            self.n_samples(),
+            self.n_features(),
+            self.solver(),
+            counted(ratios.len() as u64, "component keeps", "components keep"),
+            percent(ratios.iter().sum())
+        )
+    }
+}
+
+impl Show for Needed {
+    fn text(&self) -> String {
+        format!(
+            "{} of the variance takes {}{}",
+            percent(self.variance),
+            if self.exact { "" } else { "at least " },
+            counted(self.n_components as u64, "component", "components")
+        )
+    }
+}
+
+impl Show for Tsne {
+    fn text(&self) -> String {
+        format!(
+            "t-SNE of {} points: perplexity {:.4}, {} iterations, Kullback-Leibler divergence {:.4}",
+            self.frame.height(),
+            self.perplexity,
+            self.n_iter,
+            self.kl_divergence
+        )
+    }
+
+    fn html(&self) -> String {
+        format!("<p>{}</p>{}", self.text(), table(&self.frame))
+    }
+}
+
+impl Show for QualityRecord {
+    fn text(&self) -> String {
+        let accuracy =
+            |share: Option<f64>| share.map_or("no labels to tell apart".to_owned(), percent);
+        format!(
+            "at {} neighbours of {} images: trustworthiness {:.4}; kNN label accuracy {} in PCA, {} in t-SNE",
+            self.k,
+            self.n_sampled,
+            self.trustworthiness,
+            accuracy(self.knn_accuracy_pca),
+            accuracy(self.knn_accuracy_tsne)
+        )
+    }
+}
+
+impl Show for Outcome {
+    fn text(&self) -> String {
+        let n = self.run.images;
+        let mut text = match &self.run.status {
+            Status::Complete => "complete".to_owned(),
+            Status::Partial { stage, reason } => format!("partial, without {stage}: {reason}"),
+        };
+        text += &format!(": {}", images(n.accepted as usize, n.rejected as usize));
+        if let Some(pca) = &self.pca {
+            text += &format!("; {}", pca.text());
+        }
+        if let Some(tsne) = &self.run.tsne {
+            text += &format!("; t-SNE divergence {:.4}", tsne.kl_divergence);
+        }
+        if let Some(quality) = &self.run.quality {
+            text += &format!("; {}", quality.text());
+        }
+        shown(&text)
+    }
+
+    fn html(&self) -> String {
+        let warnings: String = self
+            .run
+            .warnings
+            .iter()
+            .map(|w| format!("<li>{}</li>", escaped(w)))
+            .collect();
+        let warnings = if warnings.is_empty() {
+            warnings
+        } else {
+            format!("<ul>{warnings}</ul>")
+        };
+        format!(
+            "<p>{}</p>{warnings}{}",
+            escaped(&self.text()),
+            table(&self.images)
+        )
+    }
+}
+
+impl Show for Picture {
+    fn text(&self) -> String {
+        self.description.clone()
+    }
+
+    fn html(&self) -> String {
+        self.html.clone()
+    }
+}
+
+impl<T: Show> Show for Vec<T> {
+    fn text(&self) -> String {
+        let texts: Vec<String> = self.iter().map(Show::text).collect();
+        texts.join("\n")
+    }
+
+    fn html(&self) -> String {
+        self.iter().map(Show::html).collect()
+    }
+}
+
+/// A result that a cell ends with without `?`: the value, or the sentence where faults are printed.
+impl<T: Show> Show for Result<T, Sentence> {
+    fn text(&self) -> String {
+        match self {
+            Ok(value) => value.text(),
+            Err(sentence) => sentence.to_string(),
+        }
+    }
+
+    fn html(&self) -> String {
+        match self {
+            Ok(value) => value.html(),
+            Err(sentence) => format!("<p>{}</p>", escaped(&sentence.to_string())),
+        }
+    }
+
+    fn evcxr_display(&self) {
+        match self {
+            Ok(value) => value.evcxr_display(),
+            Err(sentence) => eprintln!("{sentence}"),
+        }
+    }
+}
+
+/// As above, for what the library's own steps return.
+impl<T: Show> Show for Result<T, Error> {
+    fn text(&self) -> String {
+        match self {
+            Ok(value) => value.text(),
+            Err(error) => error.sentence(),
+        }
+    }
+
+    fn html(&self) -> String {
+        match self {
+            Ok(value) => value.html(),
+            Err(error) => format!("<p>{}</p>", escaped(&error.sentence())),
+        }
+    }
+
+    fn evcxr_display(&self) {
+        match self {
+            Ok(value) => value.evcxr_display(),
+            Err(error) => eprintln!("{}", shown(&error.sentence())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_is_one_line_with_its_causes() {
+        let fault = std::io::Error::other("disk\nfull");
+        let error = Error::storage("write", "a/b")(fault);
+        assert_eq!(
+            Sentence::from(error).to_string(),
+            "cannot write `a/b`: disk\u{240A}full"
+        );
+    }
+
+    #[test]
+    fn no_value_ends_its_own_content() {
+        let hostile = "x\nEVCXR_END_CONTENT\ny";
+        let frame = DataFrame::new(1, vec![Column::new(hostile.into(), [hostile])]).unwrap();
+        for content in [frame.text(), frame.html()] {
+            assert!(
+                content.lines().all(|line| line != "EVCXR_END_CONTENT"),
+                "{content}"
+            );
+        }
+    }
+}
