@@ -1,17 +1,19 @@
-# Two commands on a fresh machine: `make report` and `make test`. Both set everything up first; `make` lists the rest.
+# Three commands on a fresh machine: `make report`, `make notebook` and `make test`. Each sets everything up that it
+# needs; `make` lists the rest.
 #
 # One profile, --release, everywhere: tests and binary share one compile of the dependencies (about 15 minutes on
 # 2 cores). Clippy and rustdoc only type-check them, which cargo keeps apart; build scripts and macros are shared.
 # CARGO_TARGET_DIR moves the build out of the checkout; FRUITS_RUNTIME moves what set-up installs.
 
 BENCH_ARGS ?=
+JUPYTER_ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help prerequisites setup build report test test-template test-deploy check bench dist clean
+.PHONY: help prerequisites setup setup-notebook build report notebook notebooks test test-notebooks test-template test-deploy check bench dist clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 prerequisites: ## check for cargo, a C compiler, Python 3 with venv
 	@sh setup/prerequisites.sh
@@ -27,9 +29,23 @@ build: ## compile the library and `report`
 report: prerequisites setup build ## render data-sample into reports/sample/index.html
 	cargo run --release --locked --quiet --bin report -- --input data-sample --out reports/sample
 
+setup-notebook: prerequisites setup
+	@python3 setup/notebook.py
+
+notebook: setup-notebook ## open the notebooks in Jupyter, with the Rust kernel (JUPYTER_ARGS="...")
+	@sh setup/jupyter.sh $(JUPYTER_ARGS)
+
+notebooks: setup-notebook ## run the notebooks again and save what they show
+	cargo build --release --locked --package s3-server
+	@"$$(python3 setup/notebook.py --python)" tests/notebooks/test_notebooks.py --write Notebooks
+
 test: prerequisites setup ## run all tests
 	cargo test --release --locked
 	cargo test --release --locked --package s3-server
+
+test-notebooks: setup-notebook ## run the notebooks and break them, with the real kernel
+	cargo build --release --locked --package s3-server
+	@"$$(python3 setup/notebook.py --python)" tests/notebooks/test_notebooks.py
 
 test-template: ## check deploy/template.yaml: schemas, permissions, settings
 	@tests/deploy/check.sh
@@ -41,7 +57,8 @@ test-deploy: dist ## run an instance of deploy/ in a bare Debian (root, debootst
 check: prerequisites ## formatting, clippy and documentation, warnings denied
 	cargo fmt --all --check
 	cargo clippy --release --all-targets --locked -- -D warnings
-	cargo clippy --release --all-targets --locked --package s3-server -- -D warnings
+	cargo clippy --release --all-targets --locked --package s3-server --package fruits-library -- -D warnings
+	rustfmt --check --edition 2024 notebooks/fruits/build.rs notebooks/fruits/lib.rs
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps --locked
 
 bench: prerequisites setup ## measure the speed claims (BENCH_ARGS="...")

@@ -10,7 +10,7 @@ cfn_lint=$(dirname "$python")/cfn-lint
 echo "template: $("$cfn_lint" --version) found nothing"
 "$python" tests/deploy/check.py
 if command -v shellcheck >/dev/null; then
-    shellcheck deploy/*.sh tests/deploy/*.sh
+    shellcheck deploy/*.sh setup/jupyter.sh setup/kernel.sh tests/deploy/*.sh
     "$python" tests/deploy/cloudformation.py deploy/template.yaml bucket RunId=r1 | shellcheck -
     echo "template: $(shellcheck --version | sed -n 's/^version: /shellcheck /p') found nothing in all scripts"
 else

@@ -1,0 +1,3 @@
+//! All of `fruits`, as a dynamic library.
+
+pub use fruits::*;

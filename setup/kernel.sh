@@ -1,0 +1,30 @@
+#!/bin/sh
+# Starts the Rust kernel for the notebooks: start.sh KERNEL CONNECTION_FILE, with FRUITS_LIBRARY in the environment.
+set -eu
+kernel=$1 connection_file=$2
+
+say() { printf 'kernel: %s\n' "$1" >&2; }
+[ -x "$kernel" ] || { say "there is no evcxr at \`$kernel\`: run \`make notebook\` again"; exit 1; }
+[ -f "$FRUITS_LIBRARY/Cargo.lock" ] || { say "there is no library at \`$FRUITS_LIBRARY\`: run \`make notebook\` again"; exit 1; }
+
+# A folder for this kernel alone: cells are compiled in it. A kernel that is killed leaves it to the next one.
+parent=${TMPDIR:-/tmp}
+for old in "$parent"/fruits-kernel-*; do
+    if [ -f "$old/pid" ] && [ -O "$old" ] && ! kill -0 "$(cat "$old/pid")" 2>/dev/null; then rm -rf "$old"; fi
+done
+folder=$(mktemp -d "$parent/fruits-kernel-XXXXXX")
+echo $$ >"$folder/pid"
+trap 'rm -rf "$folder"' EXIT
+trap 'exit 143' TERM
+# The versions that the library was compiled with; without them cargo would ask the registry.
+cp "$FRUITS_LIBRARY/Cargo.lock" "$folder/Cargo.lock"
+
+# Jupyter interrupts the whole process group. Only the library listens (src/notebook/interrupt.rs).
+trap '' INT
+export EVCXR_TMPDIR="$folder"
+# The folder of the kernel and that of the library may lie anywhere; a run path between them would not always lead there.
+LD_LIBRARY_PATH="$FRUITS_LIBRARY:$(rustc --print sysroot)/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+export LD_LIBRARY_PATH
+# What the code analysis sees; compilation has flags of its own (notebooks/fruits/Cargo.toml).
+export RUSTFLAGS=--cfg=rust_analyzer
+"$kernel" --control_file "$connection_file"
