@@ -5,10 +5,13 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 python=$(python3 "$root/setup/notebook.py" --python)
 
 # A relative folder starts where the user is, but a notebook runs in its own.
-case ${FRUITS_INPUT-} in
-'' | /* | s3:* | S3:*) ;;
-*) FRUITS_INPUT=$PWD/$FRUITS_INPUT && export FRUITS_INPUT ;;
-esac
+for name in FRUITS_INPUT FRUITS_OUT FRUITS_COPY FRUITS_RUNTIME; do
+    value=$(printenv "$name" || :)
+    case $value in
+    '' | /* | s3:* | S3:*) ;;
+    *) export "$name=$PWD/$value" ;;
+    esac
+done
 if [ -n "${FRUITS_INPUT-}" ] && [ "${FRUITS_INPUT#s3://}" = "$FRUITS_INPUT" ] && [ ! -d "$FRUITS_INPUT" ]; then
     echo "notebook: error: there is no folder \`$FRUITS_INPUT\`, which FRUITS_INPUT names" >&2
     exit 1

@@ -10,13 +10,13 @@ The result, in $FRUITS_JUPYTER, else fruits/jupyter in the user's data folder ($
     DIR/evcxr/           the kernel, evcxr_jupyter, from the Rust registry with its own lock file
     DIR/library/ID/      the library as libfruits_library.so, the crates it is made of as metadata, and `report`
 
-A library folder never changes once it is there: a kernel that runs keeps its own while a newer one is installed.
+A library folder never changes once it is there: a kernel that runs keeps its own while a newer one is installed. The two
+newest stay.
 Needs Python 3.10 with venv, cargo and a C compiler.
 """
 
 import contextlib
 import fcntl
-import filecmp
 import hashlib
 import json
 import os
@@ -30,8 +30,8 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 PINS = HERE / "requirements-jupyter.txt"
 EVCXR = "0.22.0"
-# Folders of libraries that stay: the newest, and those that a kernel of today may still run on.
-KEPT_LIBRARIES = 3
+# Folders of libraries that stay, besides those that a kernel runs on.
+KEPT_LIBRARIES = 2
 
 
 class SetupError(Exception):
@@ -45,7 +45,7 @@ def say(text):
 def folder():
     named = os.environ.get("FRUITS_JUPYTER")
     data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share"
-    return Path(named) if named else Path(data) / "fruits/jupyter"
+    return (Path(named) if named else Path(data) / "fruits/jupyter").absolute()
 
 
 def run(command, failed, **options):
@@ -60,7 +60,9 @@ def run(command, failed, **options):
 
 def jupyter(dest):
     venv, mark = dest / "venv", dest / "venv/requirements.txt"
-    if mark.is_file() and filecmp.cmp(PINS, mark, shallow=False):
+    # A newer Python, after an upgrade of the system, does not find the packages of the old one.
+    wanted = PINS.read_text() + f"# by {sys.version}\n"
+    if mark.is_file() and mark.read_text() == wanted:
         return venv
     if sys.version_info < (3, 10):
         version = ".".join(map(str, sys.version_info[:2]))
@@ -75,7 +77,7 @@ def jupyter(dest):
     # Nothing is asked of the network that the user did not ask for.
     quiet = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
     (settings / "overrides.json").write_text(json.dumps(quiet) + "\n")
-    shutil.copyfile(PINS, mark)  # last: the mark that all of it is there
+    mark.write_text(wanted)  # last: the mark that all of it is there
     return venv
 
 
@@ -159,7 +161,11 @@ def install(libraries, files, rustc):
         whole.rename(target)
     old = sorted((p for p in libraries.iterdir() if p.is_dir()), key=lambda p: p.stat().st_mtime, reverse=True)
     for library in old[KEPT_LIBRARIES:]:
-        shutil.rmtree(library)
+        with open(library / "rustc.txt") as held:
+            # Kernels hold a lock on it (kernel.sh).
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(library)
     return target
 
 

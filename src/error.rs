@@ -58,13 +58,7 @@ impl Error {
     /// The error and its causes in one line.
     #[must_use]
     pub fn sentence(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            text = format!("{text}: {error}");
-            cause = error.source();
-        }
-        text
+        sentence(self)
     }
 
     /// Wraps an I/O error with the path it happened on.
@@ -90,4 +84,15 @@ impl Error {
             source: Some(source.into()),
         }
     }
+}
+
+/// An error and its causes in one line.
+pub(crate) fn sentence(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }

@@ -12,8 +12,8 @@
 //!
 //! A cell ends with the value it shows: evcxr calls [`Show::evcxr_display`] on it, which prints text and HTML between
 //! markers. A cell that meets a fault ends there with `?`: evcxr prints the [`Sentence`], keeps the variables of earlier
-//! cells, and the next cell works. An interrupt ends a step in the same way; between steps it ends the process behind
-//! the cell, and with it the variables.
+//! cells, and the next cell works. An interrupt ends a step in the same way. Where no step of this library works, a second
+//! interrupt within five seconds ends the process behind the cells, and with it the variables.
 //!
 //! Every function takes references to values the notebook owns and returns an owned value; nothing borrows between
 //! cells. They do what the steps of the same names do, at the defaults of `report`.
@@ -24,6 +24,7 @@
     reason = "what a cell prints is its output"
 )]
 
+mod descriptors;
 mod interrupt;
 mod picture;
 mod show;
@@ -32,13 +33,14 @@ mod table;
 
 pub use polars::prelude::*;
 
+pub use self::descriptors::descriptors;
 pub use self::picture::{
-    Picture, before_after, class_bars, contact_sheet, descriptors, pca_scatter, tsne_grid,
-    tsne_scatter, variance,
+    Picture, before_after, class_bars, contact_sheet, pca_scatter, tsne_grid, tsne_scatter,
+    variance,
 };
 pub use self::show::{Sentence, Show};
 pub use self::steps::{
-    describe, features, fit_pca, input, load, open, params, quality, read, report_program, resize,
+    describe, features, fit_pca, input, load, open, params, quality, read, report_command, resize,
     run, tsne, vgg16, write,
 };
 pub use crate::features::{Features, Vgg16};

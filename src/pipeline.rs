@@ -4,6 +4,7 @@
 //! grow with the number of images before PCA, and a run that was killed continues.
 
 mod control;
+mod described;
 mod gather;
 mod network;
 mod pace;
@@ -20,21 +21,22 @@ use polars::prelude::*;
 use crate::error::{Error, Result};
 use crate::features::Precision;
 use crate::load::LoadParams;
-use crate::matrix::{Matrix, strings};
+use crate::matrix::strings;
 use crate::pca::{Pca, PcaParams, RowBlocks};
 use crate::place::Place;
-use crate::quality::quality;
+use crate::quality::{DEFAULT_NEIGHBORS, quality};
 use crate::record::{Example, Reconstruction, Run, Status, Timings, TsneRecord};
 use crate::rejection::{self, Reason};
 use crate::resize::Filter;
 use crate::s3::Connection;
-use crate::schema::{FEATURES, KEY, SHA256, TSNE_X, TSNE_Y, pc};
+use crate::schema::{KEY, SHA256, TSNE_X, TSNE_Y, pc};
 use crate::source::Source;
 use crate::store::{self, Receipt};
 use crate::tsne::{Tsne, TsneParams, tsne_with};
 
 pub use self::control::Event;
 use self::control::{Control, Done};
+pub use self::described::{Described, describe};
 use self::gather::Gathered;
 pub use self::pace::{Pace, Rate};
 use self::plan::Planned;
@@ -77,10 +79,7 @@ impl Params {
             model: None,
             cache: None,
             pca: PcaParams::default(),
-            tsne: TsneParams {
-                seed: PcaParams::default().seed,
-                ..TsneParams::default()
-            },
+            tsne: TsneParams::default(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
         }
     }
@@ -138,47 +137,6 @@ pub fn run(
     control.install(params, |control| steps(params, control))
 }
 
-/// Images with their descriptors.
-#[derive(Debug, Clone)]
-pub struct Described {
-    /// One row an accepted image, sorted by key: the columns of [`Outcome::images`] before PCA, and `features`
-    /// `Array(Float32, n_features)`.
-    pub images: DataFrame,
-    /// One row a rejected file: `key`, `size_bytes`, `reason`, `message`.
-    pub rejected: DataFrame,
-}
-
-/// The first half of [`run`], up to the descriptors, for sets that fit in memory (100 kB an image). Committed shards in
-/// the cache are not computed again.
-///
-/// # Errors
-/// As [`run`].
-pub fn describe(
-    params: &Params,
-    observe: &mut (dyn FnMut(&Event) + Send),
-    stop: &AtomicBool,
-) -> Result<Described> {
-    if let Some(cache) = &params.cache {
-        cache.check_writable()?;
-    }
-    Control::new(observe, stop).install(params, |control| {
-        let (planned, receipts) = committed(params, control)?;
-        let Gathered {
-            mut images, blocks, ..
-        } = gathered(&planned, &receipts, control)?;
-        let mut values = Vec::with_capacity(blocks.n_rows() * blocks.n_cols());
-        for i in 0..blocks.n_blocks() {
-            values.extend_from_slice(blocks.matrix(i)?.values());
-        }
-        let features = Matrix::new(blocks.n_rows(), blocks.n_cols(), values)?;
-        images.with_column(features.into_arrays(FEATURES)?)?;
-        Ok(Described {
-            images,
-            rejected: rejection::to_frame(&planned.loaded.rejected)?,
-        })
-    })
-}
-
 /// The images with their rejections, and a receipt for each shard.
 fn committed(params: &Params, control: &mut Control) -> Result<(Planned, Vec<Receipt>)> {
     let mut planned = Planned::new(params, control)?;
@@ -223,6 +181,7 @@ fn steps(params: &Params, control: &mut Control) -> Result<Outcome> {
 
     let mut run = begin_record(params, loaded, &images)?;
     run.provenance = network.provenance(store::manifest_text(&images, SHA256)?.as_bytes());
+    run.provenance.command = self::record::command(&run.parameters);
     let mut pca = None;
     if images.height() == 0 {
         let reason = format!(
@@ -245,7 +204,7 @@ fn steps(params: &Params, control: &mut Control) -> Result<Outcome> {
     }
     drop(blocks);
     if pca.is_some() && embed(params, &mut images, &mut run, control)? {
-        let k = QUALITY_NEIGHBORS;
+        let k = DEFAULT_NEIGHBORS;
         run.quality = control.stage("quality", 0, |_| {
             let measured = quality(&images, k, params.tsne.seed)?;
             let note = format!(
@@ -284,8 +243,6 @@ fn steps(params: &Params, control: &mut Control) -> Result<Outcome> {
     })
 }
 
-/// Neighbours of the quality measures (Fruits-360's targets are stated at 10).
-const QUALITY_NEIGHBORS: usize = 10;
 /// Worst-reconstructed images that the report shows.
 const MAX_WORST: usize = 12;
 

@@ -14,7 +14,7 @@ mod variance;
 
 pub use classes::{ClassBar, class_counts};
 pub use scatter::{Frame, Legend, MAX_VECTOR_POINTS, Scatter, ScatterPlot, draw_order, scatter};
-pub use sheet::contact_sheet;
+pub use sheet::{CONTACT_EDGE, CONTACT_QUALITY, contact_sheet};
 pub(crate) use theme::escaped;
 pub use theme::{PALETTE, marker_shapes, marker_svg, shortened, shown};
 pub use variance::{Variance, variance};

@@ -17,6 +17,9 @@ use crate::simd::clear_upper_halves;
 /// 2 s at 10,000 rows of 64 values on two cores.
 const MAX_ROWS: usize = 10_000;
 
+/// Neighbours that a run measures with (Fruits-360's targets are stated at 10).
+pub const DEFAULT_NEIGHBORS: usize = 10;
+
 /// Rows a worker takes at a time; only speed depends on it.
 const ROWS_PER_TASK: usize = 32;
 

@@ -301,6 +301,27 @@ pub enum Origin {
     Environment,
     /// The command line.
     Flag,
+    /// The code that called the library, in a notebook or elsewhere.
+    Code,
+}
+
+/// The shortest command of `report` that gives the same numbers as `parameters`.
+#[must_use]
+pub fn command(parameters: &[Parameter]) -> String {
+    let set = parameters
+        .iter()
+        .filter(|p| p.origin != Origin::Default && !p.value.is_empty());
+    let words = set.map(|p| format!(" --{}={}", p.name, quoted(&p.value)));
+    format!("report{}", words.collect::<String>())
+}
+
+/// A word for a POSIX shell.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-/,=+:@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 /// What produced the run.

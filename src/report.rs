@@ -17,10 +17,17 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
+use std::path::Path;
+use std::time::Instant;
+
 use polars::prelude::DataFrame;
 
+use crate::atomic;
 use crate::error::{Error, Result};
-use crate::record::{Example, Run, Timings};
+use crate::outputs;
+use crate::pipeline::{self, Outcome};
+use crate::place::Place;
+use crate::record::{Example, Run, Stage, Timings};
 
 /// Most bytes of a report (the budget of its specification).
 pub const MAX_BYTES: usize = 8_000_000;
@@ -54,6 +61,73 @@ pub fn render(input: &ReportInput) -> Result<String> {
     check_counts(input, &rows)?;
     let page = page::assemble(input, &rows)?;
     page::render(page, input, &rows)
+}
+
+/// What [`write`] wrote.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Written {
+    /// Size of `index.html`.
+    pub html_bytes: usize,
+    /// Seconds that rendering and writing took.
+    pub wall_s: f64,
+}
+
+/// Writes all files of a run: the data, `run.json`, then `index.html`, and `timings.json` again with this stage in it.
+/// In a bucket they are rendered here first and uploaded, `run.json` last.
+///
+/// # Errors
+/// [`Error::Storage`]; [`Error::Bucket`], which names the folder where the files are whole; as [`render`].
+pub fn write(outcome: &mut Outcome, place: &Place) -> Result<Written> {
+    let prefix = match place {
+        Place::Folder(folder) => {
+            atomic::writable_folder(folder)?;
+            return write_into(outcome, folder);
+        }
+        Place::Bucket(prefix) => prefix,
+    };
+    let staged = tempfile::Builder::new().prefix("fruits-report-").tempdir();
+    let staged = staged.map_err(Error::storage("create a folder in", std::env::temp_dir()))?;
+    let written = write_into(outcome, staged.path())?;
+    outputs::upload(staged.path(), prefix).map_err(|error| match error {
+        // Hours of work are in it.
+        Error::Bucket { message, source } => Error::Bucket {
+            message: format!(
+                "{message}; the report is whole in `{}`",
+                staged.keep().display()
+            ),
+            source,
+        },
+        other => other,
+    })?;
+    Ok(written)
+}
+
+fn write_into(outcome: &mut Outcome, folder: &Path) -> Result<Written> {
+    let began = Instant::now();
+    outputs::write(outcome, folder)?;
+    let html = render(&ReportInput {
+        run: &outcome.run,
+        timings: &outcome.timings,
+        images: &outcome.images,
+        rejected: &outcome.rejected,
+        examples: &outcome.examples,
+    })?;
+    atomic::write(&folder.join(outputs::REPORT), html.as_bytes())?;
+    let wall_s = began.elapsed().as_secs_f64();
+    let timings = &mut outcome.timings;
+    timings.total_s += wall_s;
+    timings.peak_rss_bytes = pipeline::peak_rss_bytes();
+    timings.stages.push(Stage {
+        name: "report".to_owned(),
+        wall_s,
+        items: outcome.run.images.accepted,
+        cache_hits: 0,
+    });
+    outputs::write_timings(timings, folder)?;
+    Ok(Written {
+        html_bytes: html.len(),
+        wall_s,
+    })
 }
 
 fn check_counts(input: &ReportInput, rows: &rows::Rows) -> Result<()> {

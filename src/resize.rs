@@ -24,6 +24,9 @@ pub const THUMBNAIL_SIDE: usize = 64;
 /// JPEG quality of a thumbnail: they are encoded once more in the report, so this first time keeps more.
 const THUMBNAIL_QUALITY: u8 = 90;
 
+/// Images that are decoded between two looks whether to go on: a tenth of a second, if they are small, on two cores.
+const IMAGES_AT_A_TIME: usize = 256;
+
 /// How pixels between pixels are found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Filter {
@@ -97,12 +100,31 @@ pub struct Prepared {
 /// # Errors
 /// [`Error::Invalid`] if `key` or `content` is missing.
 pub fn resize(frame: &DataFrame, filter: Filter) -> Result<Resized> {
+    resize_with(frame, filter, &mut |_| true)
+}
+
+/// [`resize`], with `keep_going` asked now and then with the number of images done.
+///
+/// # Errors
+/// As [`resize`], and [`Error::Interrupted`] if `keep_going` says no.
+pub fn resize_with(
+    frame: &DataFrame,
+    filter: Filter,
+    keep_going: &mut dyn FnMut(usize) -> bool,
+) -> Result<Resized> {
     let keys = strings(frame, KEY)?;
     let contents = binaries(frame, CONTENT)?;
-    let outcomes: Vec<_> = contents
-        .par_iter()
-        .map(|bytes| prepare(bytes, filter))
-        .collect();
+    let mut outcomes = Vec::with_capacity(contents.len());
+    for part in contents.chunks(IMAGES_AT_A_TIME) {
+        if !keep_going(outcomes.len()) {
+            return Err(Error::Interrupted);
+        }
+        let prepared: Vec<_> = part
+            .par_iter()
+            .map(|bytes| prepare(bytes, filter))
+            .collect();
+        outcomes.extend(prepared);
+    }
 
     let mut kept = Vec::with_capacity(keys.len());
     let mut images = Vec::with_capacity(keys.len());

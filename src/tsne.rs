@@ -40,7 +40,7 @@ pub struct TsneParams {
     pub early_exaggeration_iter: usize,
     /// Accuracy of the repulsion, 0 (exact) to 1. 0.5 (van der Maaten 2014).
     pub theta: f64,
-    /// Seed of the jitter, for starts that need one: see [`Init`].
+    /// Seed of the jitter, for starts that need one: see [`Init`]. 42, as for PCA.
     pub seed: u64,
 }
 
@@ -52,7 +52,7 @@ impl Default for TsneParams {
             early_exaggeration: 12.0,
             early_exaggeration_iter: 250,
             theta: 0.5,
-            seed: 0,
+            seed: 42,
         }
     }
 }

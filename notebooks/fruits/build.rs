@@ -29,7 +29,7 @@ fn find() -> Result<PathBuf, String> {
     };
     let Ok(built_by) = std::fs::read_to_string(folder.join("rustc.txt")) else {
         return Err(format!(
-            "the library `fruits` is not in `{}`; run `make notebook` again",
+            "the library `fruits` is not in `{}`; run `make notebook` again and restart the kernel",
             folder.display()
         ));
     };
@@ -40,7 +40,7 @@ fn find() -> Result<PathBuf, String> {
         .unwrap_or_default();
     if version != built_by.trim() {
         return Err(format!(
-            "the library `fruits` was compiled by {}, this kernel compiles with {version}; run `make notebook` again",
+            "the library `fruits` was compiled by {}, this kernel compiles with {version}; run `make notebook` again and restart the kernel",
             built_by.trim()
         ));
     }

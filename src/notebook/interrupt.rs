@@ -1,13 +1,18 @@
-//! An interrupt ends the step that works; where none does, it ends the process behind the cell.
+//! An interrupt ends the step that works; a second one, where no step heeds it, ends the process behind the cells.
 //!
-//! The kernel of `make notebook` sends SIGINT. Without that kernel's settings evcxr kills the process in both cases.
+//! The kernel of `make notebook` sends SIGINT. Without that kernel's settings evcxr kills the process at once.
 
-use std::sync::Once;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, Once, PoisonError};
+use std::time::{Duration, Instant};
 
 use signal_hook::consts::SIGINT;
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::exit;
+
+/// A step looks whether to stop at least every two seconds (a batch of eight images on a slow machine), so more
+/// interrupts within this time are impatience and not despair.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 static STOP: AtomicBool = AtomicBool::new(false);
 static N_WORKING: AtomicUsize = AtomicUsize::new(0);
@@ -48,17 +53,44 @@ pub(super) fn listen() {
             return;
         };
         std::thread::spawn(move || {
-            for signal in signals.forever() {
-                let works = N_WORKING.load(Ordering::Relaxed) > 0;
-                if works && !STOP.swap(true, Ordering::Relaxed) {
-                    continue;
-                }
-                eprintln!(
-                    "interrupted: the process behind this notebook was ended, and its variables are lost; run the cells \
-                     again from the top (descriptors in the cache are not computed again)"
-                );
-                exit(128 + signal);
+            for _ in signals.forever() {
+                heed();
             }
         });
     });
+}
+
+fn heed() {
+    static LAST: Mutex<Option<Instant>> = Mutex::new(None);
+    if waits_for_a_cell() {
+        return;
+    }
+    let works = N_WORKING.load(Ordering::Relaxed) > 0;
+    let asked_before = works && STOP.swap(true, Ordering::Relaxed);
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    let soon = last.is_some_and(|at| at.elapsed() < PATIENCE);
+    match (works, soon) {
+        (true, _) if !asked_before => *last = Some(Instant::now()),
+        (true, true) => {}
+        (false, false) => {
+            *last = Some(Instant::now());
+            eprintln!(
+                "no step of the library works that could be stopped; interrupt again within 5 s to end the process behind \
+                 this notebook: its variables will be lost"
+            );
+        }
+        (true, false) | (false, true) => {
+            eprintln!(
+                "interrupted: the process behind this notebook was ended, and its variables are lost; run the cells again \
+                 from the top (descriptors in the cache are not computed again)"
+            );
+            exit(128 + SIGINT);
+        }
+    }
+}
+
+/// Whether no cell runs: then the main thread reads the next one from standard input (system call 0, descriptor 0).
+fn waits_for_a_cell() -> bool {
+    let main = format!("/proc/self/task/{}/syscall", std::process::id());
+    std::fs::read_to_string(main).is_ok_and(|call| call.starts_with("0 0x0 "))
 }

@@ -1,39 +1,33 @@
-//! Pictures of images, descriptors and embeddings; the plots are those of the report.
+//! Pictures of images and embeddings; the plots are those of the report.
 
 use std::collections::BTreeMap;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use image::codecs::png::PngEncoder;
-use image::{ExtendedColorType, GrayImage, ImageEncoder, Luma};
+use image::{ExtendedColorType, ImageEncoder};
 use polars::prelude::*;
 
 use super::show::Sentence;
 use crate::error::{Error, Result};
 use crate::matrix::{Matrix, binaries, strings};
 use crate::pca::Pca;
-use crate::plot::{self, About, ClassBar, Legend, Scatter, Variance, escaped, shortened};
-use crate::report::format::{count, counted, percent};
-use crate::schema::{
-    CONTENT, FEATURES, KEY, LABEL, N_FEATURES, PIXELS, PIXELS_LEN, SIDE, THUMBNAIL, TSNE_X, TSNE_Y,
-    pc,
+use crate::plot::{
+    self, About, CONTACT_EDGE, CONTACT_QUALITY, ClassBar, Legend, Scatter, Variance, escaped,
+    shortened,
 };
+use crate::report::format::{count, counted, percent};
+use crate::resize::{self, Filter};
+use crate::schema::{CONTENT, KEY, LABEL, PIXELS, PIXELS_LEN, SIDE, THUMBNAIL, TSNE_X, TSNE_Y, pc};
 use crate::tsne::Tsne;
 
-/// Edge of a cell of a contact sheet in pixels: thumbnails come no larger.
-const CELL: u32 = 64;
-/// JPEG quality of a contact sheet, as in the report.
-const QUALITY: u8 = 82;
 /// Cells in a row.
 const COLUMNS: usize = 12;
 /// Classes on a contact sheet; more would be taller than ten screens.
 const MAX_CLASSES: usize = 60;
 /// Characters of a key below a picture.
-const KEY_CHARS: usize = 48;
-/// VGG16's last layer: 512 channels of 7 x 7 cells.
-const MAP: usize = 7;
-const N_CHANNELS: usize = N_FEATURES / (MAP * MAP);
-/// Channels in a row of the picture of a descriptor.
-const CHANNELS_A_ROW: usize = 32;
+pub(super) const KEY_CHARS: usize = 48;
+/// Bytes of an original that a notebook carries as it is; a larger one is shown twice as large as what the network sees.
+const MAX_ORIGINAL_BYTES: usize = 100_000;
 /// What a browser shows, by the first bytes of a file.
 const SIGNATURES: [(&[u8], &str); 5] = [
     (b"\xFF\xD8\xFF", "image/jpeg"),
@@ -63,7 +57,7 @@ impl Picture {
     }
 }
 
-fn image(mime: &str, bytes: &[u8], alt: &str) -> String {
+pub(super) fn image(mime: &str, bytes: &[u8], alt: &str) -> String {
     format!(
         "<img alt=\"{}\" src=\"data:{mime};base64,{}\">",
         escaped(alt),
@@ -121,7 +115,7 @@ pub fn contact_sheet(images: &DataFrame, n_each: usize) -> Result<Picture, Sente
             .collect();
         let n = n_each.min(rows.len());
         let chosen: Vec<&[u8]> = (0..n).map(|i| encoded[rows[i * rows.len() / n]]).collect();
-        let jpeg = plot::contact_sheet(&chosen, COLUMNS, CELL, QUALITY)?;
+        let jpeg = plot::contact_sheet(&chosen, COLUMNS, CONTACT_EDGE, CONTACT_QUALITY)?;
         let title = format!("{} of {} images of {label}", n, count(rows.len() as u64));
         html += &format!(
             "<p>{} ({} of {})<br>{}</p>",
@@ -160,12 +154,7 @@ pub fn before_after(files: &DataFrame, images: &DataFrame, n: usize) -> Result<P
     for row in (0..n).map(|i| i * keys.len() / n) {
         let (key, rgb) = (keys[row], pixels[row]);
         let content = contents.get(key).copied().unwrap_or_default();
-        let mime = SIGNATURES
-            .iter()
-            .find(|(start, _)| content.starts_with(start));
-        let before = mime.map_or("no format that browsers show".to_owned(), |(_, mime)| {
-            image(mime, content, key)
-        });
+        let before = original(content, key)?;
         if rgb.len() != PIXELS_LEN {
             let message = format!(
                 "column `{PIXELS}` holds {} bytes, not {PIXELS_LEN}",
@@ -193,86 +182,33 @@ pub fn before_after(files: &DataFrame, images: &DataFrame, n: usize) -> Result<P
     })
 }
 
-/// The descriptors of `n` images, evenly spread over the rows: each channel of VGG16's last layer as a tile of 7 x 7,
-/// white for 0, black for the largest value shown. In: `key`, `features`, and `thumbnail` if there.
-///
-/// # Errors
-/// A column is missing, or a descriptor is not VGG16's.
-pub fn descriptors(images: &DataFrame, n: usize) -> Result<Picture, Sentence> {
-    let n_images = images.height();
-    let n = n.min(n_images);
-    let rows: Vec<IdxSize> = (0..n).map(|i| (i * n_images / n) as IdxSize).collect();
-    let chosen = images.take(&IdxCa::new("row".into(), rows))?;
-    let features = Matrix::from_arrays(&chosen, FEATURES)?;
-    if features.n_cols() != N_FEATURES {
-        let message = format!(
-            "a descriptor of {} values is not VGG16's ({N_FEATURES})",
-            features.n_cols()
-        );
-        return Err(Error::Invalid(message).into());
-    }
-    let thumbnails = chosen
-        .column(THUMBNAIL)
-        .is_ok()
-        .then(|| binaries(&chosen, THUMBNAIL))
-        .transpose()?;
-    let largest = features
-        .values()
+/// A file as it is, or smaller where it would make the notebook heavy.
+fn original(content: &[u8], key: &str) -> Result<String> {
+    let mime = SIGNATURES
         .iter()
-        .copied()
-        .fold(f32::MIN_POSITIVE, f32::max);
-    let mut cells = Vec::new();
-    for (i, key) in strings(&chosen, KEY)?.into_iter().enumerate() {
-        let values = features.row(i);
-        let zeros = values.iter().filter(|v| **v == 0.0).count() as f64 / N_FEATURES as f64;
-        let tiles = tiles(values, largest);
-        let size = (tiles.width() as usize, tiles.height() as usize);
-        let picture = png(tiles.as_raw(), size.0, size.1, ExtendedColorType::L8)?;
-        let thumbnail = thumbnails
-            .as_ref()
-            .map_or(String::new(), |t| image("image/jpeg", t[i], key));
-        let picture = image("image/png", &picture, &format!("512 channels of {key}"));
-        let picture = picture.replacen("<img ", "<img width=\"400\" ", 1);
-        cells.push(format!(
-            "<td>{thumbnail}</td><td style=\"text-align:left\">{}, {} zeros<br>{picture}</td>",
-            escaped(&shortened(key, KEY_CHARS)),
-            percent(zeros)
-        ));
-    }
-    let rows = cells
-        .chunks(2)
-        .map(|pair| format!("<tr>{}</tr>", pair.concat()));
-    Ok(Picture {
-        html: format!("<table>{}</table>", rows.collect::<String>()),
-        description: format!(
-            "{} of {N_FEATURES} values each",
-            counted(n as u64, "descriptor", "descriptors")
-        ),
-    })
-}
-
-/// 512 tiles of 7 x 7, two pixels a value, with a line between tiles. Square roots, so that small values are seen.
-fn tiles(values: &[f32], largest: f32) -> GrayImage {
-    const SCALE: usize = 2;
-    let pitch = MAP * SCALE + 1;
-    let n_rows = N_CHANNELS / CHANNELS_A_ROW;
-    let size = |n: usize| (n * pitch + 1) as u32;
-    let mut picture = GrayImage::from_pixel(size(CHANNELS_A_ROW), size(n_rows), Luma([222]));
-    for channel in 0..N_CHANNELS {
-        let (left, top) = (
-            channel % CHANNELS_A_ROW * pitch + 1,
-            channel / CHANNELS_A_ROW * pitch + 1,
-        );
-        for y in 0..MAP * SCALE {
-            for x in 0..MAP * SCALE {
-                // Channels come last.
-                let value = values[(y / SCALE * MAP + x / SCALE) * N_CHANNELS + channel];
-                let grey = 255.0 * (1.0 - (value.max(0.0) / largest).sqrt());
-                picture.put_pixel((left + x) as u32, (top + y) as u32, Luma([grey as u8]));
-            }
+        .find(|(start, _)| content.starts_with(start));
+    match mime {
+        Some((_, mime)) if content.len() <= MAX_ORIGINAL_BYTES => Ok(image(mime, content, key)),
+        _ => {
+            let Ok(decoded) = resize::decode(content) else {
+                return Ok("a file that cannot be shown".to_owned());
+            };
+            let (width, height) = (decoded.width as usize, decoded.height as usize);
+            let side = width.max(height).min(2 * SIDE);
+            let scaled = |n: usize| (n * side / width.max(height)).max(1);
+            let (small_width, small_height) = (scaled(width), scaled(height));
+            let rgb = resize::resample(
+                &decoded.rgb,
+                width,
+                height,
+                small_width,
+                small_height,
+                Filter::Bicubic,
+            );
+            let small = png(&rgb, small_width, small_height, ExtendedColorType::Rgb8)?;
+            Ok(image("image/png", &small, key))
         }
     }
-    picture
 }
 
 /// Explained variance by component and its sum, as in the report.
@@ -422,7 +358,12 @@ impl<'a> Classes<'a> {
     }
 }
 
-fn png(pixels: &[u8], width: usize, height: usize, color: ExtendedColorType) -> Result<Vec<u8>> {
+pub(super) fn png(
+    pixels: &[u8],
+    width: usize,
+    height: usize,
+    color: ExtendedColorType,
+) -> Result<Vec<u8>> {
     let mut png = Vec::new();
     PngEncoder::new(&mut png)
         .write_image(pixels, width as u32, height as u32, color)
@@ -433,25 +374,6 @@ fn png(pixels: &[u8], width: usize, height: usize, color: ExtendedColorType) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_tile_shows_its_channel() {
-        let mut values = vec![0.0; N_FEATURES];
-        // Row 2, column 3 of channel 33: the second row of tiles, second tile.
-        values[(2 * MAP + 3) * N_CHANNELS + 33] = 4.0;
-        let picture = tiles(&values, 4.0);
-        assert_eq!(
-            (picture.width(), picture.height()),
-            (32 * 15 + 1, 16 * 15 + 1)
-        );
-        let black: Vec<(u32, u32)> = picture
-            .enumerate_pixels()
-            .filter(|(_, _, p)| p[0] == 0)
-            .map(|(x, y, _)| (x, y))
-            .collect();
-        let (x, y) = (15 + 1 + 2 * 3, 15 + 1 + 2 * 2);
-        assert_eq!(black, [(x, y), (x + 1, y), (x, y + 1), (x + 1, y + 1)]);
-    }
 
     #[test]
     fn classes_are_numbered_by_name() {

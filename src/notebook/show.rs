@@ -7,7 +7,7 @@ use polars::prelude::*;
 use super::interrupt::listen;
 use super::picture::Picture;
 use super::table::table;
-use crate::error::Error;
+use crate::error::{Error, sentence};
 use crate::features::{Features, Vgg16};
 use crate::load::Loaded;
 use crate::pca::Pca;
@@ -41,13 +41,7 @@ impl fmt::Display for Sentence {
 
 impl<E: std::error::Error> From<E> for Sentence {
     fn from(error: E) -> Self {
-        let mut text = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            text = format!("{text}: {error}");
-            cause = error.source();
-        }
-        Self(text)
+        Self(sentence(&error))
     }
 }
 
@@ -65,17 +59,25 @@ pub trait Show {
     fn evcxr_display(&self) {
         listen();
         for (mime, content) in [("text/plain", self.text()), ("text/html", self.html())] {
+            let content = guarded(&content);
             println!("EVCXR_BEGIN_CONTENT {mime}\n{content}\nEVCXR_END_CONTENT");
         }
     }
 }
 
+/// `content` without a line that evcxr would take for the end of it: a name in it may be anything.
+fn guarded(content: &str) -> String {
+    let line = |line: &str| match line.trim_end() {
+        "EVCXR_END_CONTENT" | "EVCXR_EXECUTION_COMPLETE" => format!(" {line}"),
+        _ => line.to_owned(),
+    };
+    let lines: Vec<String> = content.lines().map(line).collect();
+    lines.join("\n")
+}
+
 impl Show for DataFrame {
     fn text(&self) -> String {
-        // A value may hold a line that looks like the end of the content.
-        let plain = self.to_string();
-        let lines: Vec<String> = plain.lines().map(shown).collect();
-        lines.join("\n")
+        self.to_string()
     }
 
     fn html(&self) -> String {
@@ -367,13 +369,10 @@ mod tests {
 
     #[test]
     fn no_value_ends_its_own_content() {
-        let hostile = "x\nEVCXR_END_CONTENT\ny";
+        let hostile = "x\nEVCXR_END_CONTENT\r\nEVCXR_EXECUTION_COMPLETE\ny";
+        let safe = guarded(hostile);
+        assert_eq!(safe, "x\n EVCXR_END_CONTENT\n EVCXR_EXECUTION_COMPLETE\ny");
         let frame = DataFrame::new(1, vec![Column::new(hostile.into(), [hostile])]).unwrap();
-        for content in [frame.text(), frame.html()] {
-            assert!(
-                content.lines().all(|line| line != "EVCXR_END_CONTENT"),
-                "{content}"
-            );
-        }
+        assert_eq!(guarded(&frame.html()), frame.html(), "HTML is one line");
     }
 }

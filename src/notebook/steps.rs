@@ -1,36 +1,34 @@
 //! The steps, with a line now and then while they work.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use polars::prelude::*;
 
-use super::interrupt::Working;
+use super::interrupt::{Working, listen};
 use super::show::Sentence;
 use crate::error::Error;
 use crate::features::{self, Features, Model, Precision, RuntimeFolder, Vgg16};
 use crate::load::{self, LoadParams, Loaded};
+use crate::matrix::Matrix;
 use crate::pca::{Pca, PcaParams};
 use crate::pipeline::{self, Described, Event, Outcome, Pace, Params};
 use crate::place::{Address, Place, user_cache};
-use crate::quality;
+use crate::quality::{self, DEFAULT_NEIGHBORS};
 use crate::record::QualityRecord;
-use crate::report::{ReportInput, render};
+use crate::report;
 use crate::resize::{self, Filter, Resized};
 use crate::s3::{Connection, Prefix, S3Params};
-use crate::schema::{TSNE_X, TSNE_Y};
+use crate::schema::{FEATURES, TSNE_X, TSNE_Y};
 use crate::source::Source;
 use crate::tsne::{self, Tsne, TsneParams};
-use crate::{atomic, outputs};
 
 /// Seconds between two lines of progress: the first soon, for who watches; then rarer, since they stay in the notebook.
 const FIRST_LINE_S: f64 = 2.0;
 const LONGEST_WAIT_S: f64 = 30.0;
-/// Factor between two waits; 600 s of work make 25 lines.
+/// Factor between two waits; 600 s of work make 28 lines.
 const WAIT_GROWTH: f64 = 1.25;
-/// Neighbours of the quality measures, as in `report`.
-const QUALITY_NEIGHBORS: usize = 10;
 
 /// The images of this notebook: the folder or `s3://bucket/prefix` of the variable `FRUITS_INPUT`, else `data-sample`
 /// of this project, which is looked for here and in the folders above.
@@ -38,6 +36,7 @@ const QUALITY_NEIGHBORS: usize = 10;
 /// # Errors
 /// As [`open`], and if there is no `data-sample`.
 pub fn input() -> Result<Source, Sentence> {
+    listen();
     if let Some(address) = std::env::var_os("FRUITS_INPUT").filter(|v| !v.is_empty()) {
         return open(&address.to_string_lossy());
     }
@@ -61,6 +60,7 @@ pub fn input() -> Result<Source, Sentence> {
 /// # Errors
 /// A folder that does not exist, a bucket that cannot be reached.
 pub fn open(address: &str) -> Result<Source, Sentence> {
+    let working = Working::begin();
     Ok(match address.parse()? {
         Address::Folder(root) if !root.is_dir() => {
             let here = std::env::current_dir().unwrap_or_default();
@@ -74,7 +74,7 @@ pub fn open(address: &str) -> Result<Source, Sentence> {
         }
         Address::Folder(root) => Source::folder(root)?,
         Address::Bucket { name, prefix } => {
-            let connection = Connection::open(&S3Params::default())?;
+            let connection = Connection::open_until(&S3Params::default(), working.stop())?;
             Source::Bucket(Prefix::new(&connection, &name, &prefix)?)
         }
     })
@@ -86,7 +86,11 @@ pub fn open(address: &str) -> Result<Source, Sentence> {
 /// As there.
 pub fn load(source: &Source, params: &LoadParams) -> Result<Loaded, Sentence> {
     let working = Working::begin();
-    let mut keep_going = |_| working.keeps_going();
+    let mut lines = Lines::new("load", 0);
+    let mut keep_going = |n: u64| {
+        lines.at(n);
+        working.keeps_going()
+    };
     load::load_with(source, params, &mut keep_going).map_err(|e| ended("load", e))
 }
 
@@ -95,15 +99,24 @@ pub fn load(source: &Source, params: &LoadParams) -> Result<Loaded, Sentence> {
 /// # Errors
 /// As there.
 pub fn read(source: &Source, manifest: &DataFrame) -> Result<DataFrame, Sentence> {
-    Ok(load::read(source, manifest)?)
+    let working = Working::begin();
+    let mut lines = Lines::new("read", manifest.height());
+    let mut progress = |n: usize| lines.at(n as u64);
+    load::read_with(source, manifest, working.stop(), &mut progress).map_err(|e| ended("read", e))
 }
 
 /// [`resize::resize`].
 ///
 /// # Errors
-/// As there.
+/// As there, and if it is interrupted.
 pub fn resize(frame: &DataFrame, filter: Filter) -> Result<Resized, Sentence> {
-    Ok(resize::resize(frame, filter)?)
+    let working = Working::begin();
+    let mut lines = Lines::new("resize", frame.height());
+    let mut keep_going = |n: usize| {
+        lines.at(n as u64);
+        working.keeps_going()
+    };
+    resize::resize_with(frame, filter, &mut keep_going).map_err(|e| ended("resize", e))
 }
 
 /// VGG16 without its top, in bf16 where the processor has AMX for it and else in f32, on all cores.
@@ -111,6 +124,7 @@ pub fn resize(frame: &DataFrame, filter: Filter) -> Result<Resized, Sentence> {
 /// # Errors
 /// Set-up has not been run.
 pub fn vgg16() -> Result<Vgg16, Sentence> {
+    let _working = Working::begin();
     let runtime = RuntimeFolder::find();
     let (arithmetic, _) = Precision::Auto.resolve(&features::Cpu::detect())?;
     let model = Model::read(None, &runtime)?;
@@ -124,28 +138,19 @@ pub fn vgg16() -> Result<Vgg16, Sentence> {
 /// As there, and if it is interrupted.
 pub fn features(images: &DataFrame, vgg16: &mut Vgg16) -> Result<Features, Sentence> {
     let working = Working::begin();
-    let mut lines = Lines::new();
-    let n = images.height() as u64;
-    lines.hear(&Event::Started {
-        stage: "features",
-        n_total: n,
-    });
-    let mut keep_going = |n_done: usize| {
-        lines.hear(&Event::Advanced {
-            stage: "features",
-            n_done: n_done as u64,
-            n_total: n,
-        });
+    let mut lines = Lines::new("features", images.height());
+    let mut keep_going = |n: usize| {
+        lines.at(n as u64);
         working.keeps_going()
     };
     let described = features::features(images, vgg16, &mut keep_going);
     let described = described.map_err(|e| ended("features", e))?;
-    lines.finish("features", &format!("{n} images"));
+    lines.finish(&format!("{} images", images.height()));
     Ok(described)
 }
 
 /// Lists, reads, resizes and describes images: [`pipeline::describe`] with the cache that `report` has, so that nothing
-/// is computed twice, here or there.
+/// is computed twice, here or there. The descriptors must fit in memory: 100 kB an image, twice for a moment.
 ///
 /// # Errors
 /// As there.
@@ -155,7 +160,7 @@ pub fn describe(source: &Source, load: &LoadParams) -> Result<Described, Sentenc
         ..params(source)
     };
     let working = Working::begin();
-    let mut lines = Lines::new();
+    let mut lines = Lines::new("list", 0);
     pipeline::describe(&params, &mut |event| lines.hear(event), working.stop())
         .map_err(|e| ended_cached("describe", e))
 }
@@ -165,7 +170,17 @@ pub fn describe(source: &Source, load: &LoadParams) -> Result<Described, Sentenc
 /// # Errors
 /// As there.
 pub fn fit_pca(images: &DataFrame, params: &PcaParams) -> Result<Pca, Sentence> {
-    Ok(params.fit(images)?)
+    let working = Working::begin();
+    let mut lines = Lines::new("pca", 0);
+    let mut progress = |n_done: usize, cap: usize| {
+        lines.n_total = cap as u64;
+        lines.at(n_done as u64);
+        working.keeps_going()
+    };
+    let matrix = Matrix::from_arrays(images, FEATURES)?;
+    params
+        .fit_blocks(&matrix, &mut progress)
+        .map_err(|e| ended("fit_pca", e))
 }
 
 /// [`tsne::tsne`].
@@ -174,23 +189,14 @@ pub fn fit_pca(images: &DataFrame, params: &PcaParams) -> Result<Pca, Sentence> 
 /// As there, and if it is interrupted.
 pub fn tsne(scores: &DataFrame, params: &TsneParams) -> Result<Tsne, Sentence> {
     let working = Working::begin();
-    let mut lines = Lines::new();
-    lines.hear(&Event::Started {
-        stage: "tsne",
-        n_total: params.n_iter as u64,
-    });
-    let mut progress = |n_done: usize, n_total: usize| {
-        lines.hear(&Event::Advanced {
-            stage: "tsne",
-            n_done: n_done as u64,
-            n_total: n_total as u64,
-        });
+    let mut lines = Lines::new("tsne", params.n_iter);
+    let mut progress = |n_done: usize, _: usize| {
+        lines.at(n_done as u64);
         working.keeps_going()
     };
     let embedded = tsne::tsne_with(scores, params, &mut progress);
     let embedded = embedded.map_err(|e| ended("tsne", e))?;
-    let divergence = format!("KL divergence {:.4}", embedded.kl_divergence);
-    lines.finish("tsne", &divergence);
+    lines.finish(&format!("KL divergence {:.4}", embedded.kl_divergence));
     Ok(embedded)
 }
 
@@ -199,14 +205,16 @@ pub fn tsne(scores: &DataFrame, params: &TsneParams) -> Result<Tsne, Sentence> {
 /// # Errors
 /// As there, and if the embedding has other rows.
 pub fn quality(scores: &DataFrame, embedded: &Tsne) -> Result<QualityRecord, Sentence> {
+    let _working = Working::begin();
     let mut both = scores.clone();
     for name in [TSNE_X, TSNE_Y] {
         both.with_column(embedded.frame.column(name)?.clone())?;
     }
-    Ok(quality::quality(&both, QUALITY_NEIGHBORS, embedded.seed)?)
+    Ok(quality::quality(&both, DEFAULT_NEIGHBORS, embedded.seed)?)
 }
 
-/// What `report --input SOURCE` runs, its cache included.
+/// What `report --input SOURCE` runs when it is told nothing else: its default cache, too. Its `FRUITS_*` variables are
+/// not looked at.
 #[must_use]
 pub fn params(source: &Source) -> Params {
     Params {
@@ -221,28 +229,26 @@ pub fn params(source: &Source) -> Params {
 /// As there.
 pub fn run(params: &Params) -> Result<Outcome, Sentence> {
     let working = Working::begin();
-    let mut lines = Lines::new();
+    let mut lines = Lines::new("list", 0);
     pipeline::run(params, &mut |event| lines.hear(event), working.stop())
         .map_err(|e| ended_cached("run", e))
 }
 
-/// Writes what `report` writes, into `folder`: the data, `run.json`, `index.html`. Returns `file`, `size_bytes` and
-/// `sha256` of the data.
+/// Writes what `report` writes, into a folder or `s3://bucket/prefix`: the data, `run.json`, `index.html`. Returns
+/// `file`, `size_bytes` and `sha256` of the data.
 ///
 /// # Errors
-/// A folder that cannot be written.
-pub fn write(outcome: &mut Outcome, folder: impl AsRef<Path>) -> Result<DataFrame, Sentence> {
-    let folder = folder.as_ref();
-    fs::create_dir_all(folder).map_err(Error::storage("create", folder))?;
-    outputs::write(outcome, folder)?;
-    let html = render(&ReportInput {
-        run: &outcome.run,
-        timings: &outcome.timings,
-        images: &outcome.images,
-        rejected: &outcome.rejected,
-        examples: &outcome.examples,
-    })?;
-    atomic::write(&folder.join(outputs::REPORT), html.as_bytes())?;
+/// A place that cannot be written.
+pub fn write(outcome: &mut Outcome, address: &str) -> Result<DataFrame, Sentence> {
+    let working = Working::begin();
+    let place = match address.parse()? {
+        Address::Folder(folder) => Place::Folder(folder),
+        Address::Bucket { name, prefix } => {
+            let connection = Connection::open_until(&S3Params::default(), working.stop())?;
+            Place::Bucket(Prefix::new(&connection, &name, &prefix)?)
+        }
+    };
+    report::write(outcome, &place)?;
     let files = &outcome.run.provenance.outputs;
     let names: Vec<&str> = files.iter().map(|f| f.name.as_str()).collect();
     let sizes: Vec<u64> = files.iter().map(|f| f.size_bytes).collect();
@@ -255,16 +261,25 @@ pub fn write(outcome: &mut Outcome, folder: impl AsRef<Path>) -> Result<DataFram
     Ok(DataFrame::new(files.len(), columns)?)
 }
 
-/// The program `report` of the same build as this library: `FRUITS_REPORT`, which the kernel of `make notebook` sets.
+/// The program `report` of the same build as this library, to be given arguments: the file of `FRUITS_REPORT`, which the
+/// kernel of `make notebook` sets. Other `FRUITS_*` variables, which would be options to it, are not passed on, but for
+/// `FRUITS_RUNTIME`.
 ///
 /// # Errors
 /// The variable is not set, or the file is not there.
-pub fn report_program() -> Result<PathBuf, Sentence> {
+pub fn report_command() -> Result<Command, Sentence> {
     let program = std::env::var_os("FRUITS_REPORT").map(PathBuf::from);
-    program.filter(|p| p.is_file()).ok_or_else(|| {
+    let Some(program) = program.filter(|p| p.is_file()) else {
         let message = "FRUITS_REPORT names no program; start Jupyter with `make notebook`";
-        Error::Invalid(message.to_owned()).into()
-    })
+        return Err(Error::Invalid(message.to_owned()).into());
+    };
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        if name.as_encoded_bytes().starts_with(b"FRUITS_") && name != "FRUITS_RUNTIME" {
+            command.env_remove(name);
+        }
+    }
+    Ok(command)
 }
 
 fn ended(step: &str, error: Error) -> Sentence {
@@ -287,43 +302,51 @@ fn ended_cached(step: &str, error: Error) -> Sentence {
     }
 }
 
-/// Events as lines of a cell's output.
+/// How far a step is, as lines of a cell's output.
 struct Lines {
+    stage: String,
+    n_total: u64,
     pace: Pace,
     wait_s: f64,
     began: Instant,
 }
 
 impl Lines {
-    fn new() -> Self {
+    /// `n_total` is 0 where nobody knows.
+    fn new(stage: &str, n_total: usize) -> Self {
         Self {
+            stage: stage.to_owned(),
+            n_total: n_total as u64,
             pace: Pace::new(Duration::from_secs_f64(FIRST_LINE_S)),
             wait_s: FIRST_LINE_S,
             began: Instant::now(),
         }
     }
 
-    fn hear(&mut self, event: &Event) {
-        match event {
-            Event::Started { .. } => *self = Self::new(),
-            Event::Advanced {
-                stage,
-                n_done,
-                n_total,
-            } => {
-                if let Some(rate) = self.pace.due(*n_done, *n_total) {
-                    println!("{}", rate.line(stage, *n_done, *n_total));
-                    self.wait_s = (self.wait_s * WAIT_GROWTH).min(LONGEST_WAIT_S);
-                    self.pace.wait(Duration::from_secs_f64(self.wait_s));
-                }
-            }
-            Event::Finished { stage, note, .. } => self.finish(stage, note),
-            Event::Noted(text) => println!("note: {text}"),
+    fn at(&mut self, n_done: u64) {
+        if let Some(rate) = self.pace.due(n_done, self.n_total) {
+            println!("{}", rate.line(&self.stage, n_done, self.n_total));
+            self.wait_s = (self.wait_s * WAIT_GROWTH).min(LONGEST_WAIT_S);
+            self.pace.wait(Duration::from_secs_f64(self.wait_s));
         }
     }
 
-    fn finish(&self, stage: &str, note: &str) {
+    fn finish(&self, note: &str) {
         let wall_s = self.began.elapsed().as_secs_f64();
-        println!("{stage}: {note} ({wall_s:.1} s)");
+        println!("{}: {note} ({wall_s:.1} s)", self.stage);
+    }
+
+    fn hear(&mut self, event: &Event) {
+        match event {
+            Event::Started { stage, n_total } => *self = Self::new(stage, *n_total as usize),
+            Event::Advanced {
+                n_done, n_total, ..
+            } => {
+                self.n_total = *n_total;
+                self.at(*n_done);
+            }
+            Event::Finished { note, .. } => self.finish(note),
+            Event::Noted(text) => println!("note: {text}"),
+        }
     }
 }

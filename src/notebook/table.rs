@@ -22,10 +22,17 @@ const MAX_THUMBNAIL_BYTES: usize = 20_000;
 
 /// Shape, names, dtypes, head and tail.
 pub(super) fn table(frame: &DataFrame) -> String {
-    let columns: Vec<Option<&Column>> =
-        cut(frame.columns(), MAX_COLUMNS, FIRST_COLUMNS, LAST_COLUMNS);
-    let rows: Vec<usize> = (0..frame.height()).collect();
-    let rows: Vec<Option<&usize>> = cut(&rows, MAX_ROWS, MAX_ROWS / 2, MAX_ROWS / 2);
+    let columns = shown_columns(frame.columns());
+    let n = frame.height();
+    let rows: Vec<Option<usize>> = match n {
+        0..=MAX_ROWS => (0..n).map(Some).collect(),
+        _ => {
+            let head = (0..MAX_ROWS / 2).map(Some);
+            head.chain([None])
+                .chain((n - MAX_ROWS / 2..n).map(Some))
+                .collect()
+        }
+    };
     let mut html = String::from("<table><thead><tr>");
     for column in &columns {
         html += &match column {
@@ -45,7 +52,7 @@ pub(super) fn table(frame: &DataFrame) -> String {
         html += "<tr>";
         for column in &columns {
             let text = match (row, column) {
-                (Some(&row), Some(column)) => cell(column, row),
+                (Some(row), Some(column)) => cell(column, row),
                 _ => "…".to_owned(),
             };
             html += &format!("<td>{text}</td>");
@@ -61,13 +68,13 @@ pub(super) fn table(frame: &DataFrame) -> String {
     )
 }
 
-/// All of `items`, or the first and the last with `None` between.
-fn cut<T>(items: &[T], most: usize, first: usize, last: usize) -> Vec<Option<&T>> {
-    if items.len() <= most {
-        return items.iter().map(Some).collect();
+/// All columns, or the first and the last with `None` between.
+fn shown_columns(columns: &[Column]) -> Vec<Option<&Column>> {
+    if columns.len() <= MAX_COLUMNS {
+        return columns.iter().map(Some).collect();
     }
-    let head = items[..first].iter().map(Some);
-    let tail = items[items.len() - last..].iter().map(Some);
+    let head = columns[..FIRST_COLUMNS].iter().map(Some);
+    let tail = columns[columns.len() - LAST_COLUMNS..].iter().map(Some);
     head.chain([None]).chain(tail).collect()
 }
 

@@ -71,3 +71,26 @@ impl Rate {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_when_it_is_time_and_does_not_count_what_was_there() {
+        let mut patient = Pace::new(Duration::from_secs(3600));
+        assert_eq!(patient.due(5, 10), None);
+        let mut pace = Pace::new(Duration::ZERO);
+        let first = pace.due(100, 200).unwrap();
+        assert_eq!((first.per_s, first.left_s), (0.0, None));
+        assert_eq!(first.line("features", 100, 200), "features: 100/200");
+        std::thread::sleep(Duration::from_millis(20));
+        let rate = pace.due(110, 200).unwrap();
+        let left_s = rate.left_s.unwrap();
+        assert!(rate.per_s > 0.0 && rate.per_s < 500.0, "{rate:?}");
+        assert!((left_s - 90.0 / rate.per_s).abs() < 1e-9);
+        assert!(rate.line("features", 110, 200).ends_with("s left"));
+        assert_eq!(pace.due(7, 0).unwrap().left_s, None);
+        assert_eq!(first.line("list", 0, 0), "list: waiting for an answer");
+    }
+}

@@ -11,8 +11,8 @@ use crate::matrix::{Matrix, column, strings};
 use crate::neighbors::nearest;
 use crate::pca::{Keep, Pca};
 use crate::record::{
-    ClassCount, Dataset, Example, ImageCounts, ModeCount, NearDuplicate, Parameter, PcaRecord,
-    Provenance, Reconstruction, Run, SCHEMA, SizeCount, SourceRecord, Status,
+    self, ClassCount, Dataset, Example, ImageCounts, ModeCount, NearDuplicate, Origin, Parameter,
+    PcaRecord, Provenance, Reconstruction, Run, SCHEMA, SizeCount, SourceRecord, Status,
 };
 use crate::resize::{self, Filter};
 use crate::schema::{HEIGHT, KEY, LABEL, MODE, ORIENTATION, SHA256, WIDTH, pc};
@@ -92,6 +92,96 @@ pub(super) fn pca_warnings(params: &Params, pca: &Pca) -> Vec<String> {
     warnings
 }
 
+/// Every parameter that can change a number, under the names of the command line as far as it has them.
+pub(super) fn parameters(params: &Params) -> Vec<Parameter> {
+    let defaults = Params::new(params.input.clone());
+    let values = |p: &Params| {
+        let number = |n: Option<usize>| n.map_or(String::new(), |n| n.to_string());
+        let (components, variance) = match p.pca.keep {
+            Keep::Components(n) => (n.to_string(), String::new()),
+            Keep::Variance(share) => (String::new(), share.to_string()),
+        };
+        vec![
+            ("input", p.input.to_string()),
+            (
+                "classes",
+                p.load.classes.clone().unwrap_or_default().join(","),
+            ),
+            ("top-classes", number(p.load.top_classes)),
+            ("limit", number(p.load.limit)),
+            ("filter", p.filter.to_string()),
+            ("precision", p.precision.to_string()),
+            (
+                "model",
+                p.model
+                    .as_ref()
+                    .map_or(String::new(), |m| m.display().to_string()),
+            ),
+            ("components", components),
+            ("variance", variance),
+            ("pca-solver", p.pca.solver.to_string()),
+            ("perplexity", p.tsne.perplexity.to_string()),
+            ("iterations", p.tsne.n_iter.to_string()),
+            ("seed", p.pca.seed.to_string()),
+        ]
+    };
+    let pairs = values(params).into_iter().zip(values(&defaults));
+    let parameter = |((name, value), (_, default)): ((&str, String), (&str, String))| Parameter {
+        name: name.to_owned(),
+        origin: match value == default && name != "input" {
+            true => Origin::Default,
+            false => Origin::Code,
+        },
+        value,
+    };
+    let mut parameters: Vec<_> = pairs.map(parameter).collect();
+    let further = [
+        (
+            "t-SNE seed",
+            params.tsne.seed.to_string(),
+            params.pca.seed.to_string(),
+        ),
+        (
+            "PCA passes at most",
+            params.pca.max_passes.to_string(),
+            defaults.pca.max_passes.to_string(),
+        ),
+        (
+            "early exaggeration",
+            params.tsne.early_exaggeration.to_string(),
+            defaults.tsne.early_exaggeration.to_string(),
+        ),
+        (
+            "early exaggeration iterations",
+            params.tsne.early_exaggeration_iter.to_string(),
+            defaults.tsne.early_exaggeration_iter.to_string(),
+        ),
+        (
+            "t-SNE theta",
+            params.tsne.theta.to_string(),
+            defaults.tsne.theta.to_string(),
+        ),
+    ];
+    for (name, value, default) in further {
+        if value != default {
+            parameters.push(Parameter {
+                name: name.to_owned(),
+                value,
+                origin: Origin::Code,
+            });
+        }
+    }
+    parameters
+}
+
+/// The command of `report` that does the same; none if there is a parameter that it has no option for.
+pub(super) fn command(parameters: &[Parameter]) -> String {
+    match parameters.iter().any(|p| p.name.contains(' ')) {
+        true => String::new(),
+        false => record::command(parameters),
+    }
+}
+
 /// What is known of a run once its images are.
 pub(super) fn begin_record(params: &Params, loaded: &Loaded, images: &DataFrame) -> Result<Run> {
     let accepted = images.height() as u64;
@@ -152,7 +242,7 @@ pub(super) fn begin_record(params: &Params, loaded: &Loaded, images: &DataFrame)
         tsne: None,
         quality: None,
         warnings,
-        parameters: Vec::<Parameter>::new(),
+        parameters: parameters(params),
         provenance: Provenance::default(),
     })
 }

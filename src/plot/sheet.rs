@@ -5,6 +5,11 @@ use image::{ExtendedColorType, RgbImage, imageops};
 
 use crate::error::{Error, Result};
 
+/// Edge of a cell of a contact sheet in pixels: thumbnails come no larger.
+pub const CONTACT_EDGE: u32 = 64;
+/// JPEG quality of a contact sheet: no visible blocks at this size.
+pub const CONTACT_QUALITY: u8 = 82;
+
 /// One JPEG with `thumbnails` in rows of `columns`, each centred in a white cell of `edge` pixels; one that cannot be read leaves its
 /// cell white.
 ///

@@ -12,7 +12,10 @@ use super::context::{
 use super::format::{bytes, count, counted, percent};
 use super::rows::Rows;
 use crate::error::Result;
-use crate::plot::{About, ClassBar, class_counts, contact_sheet, marker_svg, shortened, shown};
+use crate::plot::{
+    About, CONTACT_EDGE, CONTACT_QUALITY, ClassBar, class_counts, contact_sheet, marker_svg,
+    shortened, shown,
+};
 use crate::record::{Example, NearDuplicate, Run, SourceRecord};
 
 /// Classes in the chart; more would be taller than three screens, and the table has them all.
@@ -22,10 +25,6 @@ const MAX_CONTACTS: usize = 150;
 const MAX_CONTACT_IMAGES: usize = 240;
 /// Images on one contact sheet, in two rows.
 const CONTACT_COLUMNS: usize = 6;
-/// Edge of a cell of a contact sheet: thumbnails come no larger.
-const CONTACT_EDGE: u32 = 64;
-/// JPEG quality of contact sheets: no visible blocks at this size.
-const CONTACT_QUALITY: u8 = 82;
 /// Rows of rejected files on the page; `rejected.csv` has them all.
 const MAX_REJECTED: usize = 500;
 /// Images shown of a group of duplicates.

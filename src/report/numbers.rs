@@ -16,6 +16,7 @@ pub(super) fn parameters(parameters: &[Parameter]) -> Vec<ParameterRow> {
             Origin::File => "file",
             Origin::Environment => "environment",
             Origin::Flag => "flag",
+            Origin::Code => "code",
         },
     };
     parameters.iter().map(row).collect()

@@ -60,16 +60,21 @@ class Kernel:
         self.manager.cleanup_resources()
         shutil.rmtree(self.work, ignore_errors=True)
 
-    def run(self, code, timeout_s=300, interrupt_after=None):
-        """Runs a cell; interrupts it as Jupyter does once its output holds the text `interrupt_after`."""
+    def run(self, code, timeout_s=300, interrupt_after=()):
+        """Runs a cell; interrupts it as Jupyter does each time the next text of `interrupt_after` was printed."""
         cell = Cell(code)
+        waiting = list(interrupt_after)
         began = time.monotonic()
         message = self.client.execute(code)
+        ended = False
         while True:
-            left = timeout_s - (time.monotonic() - began)
+            # What a process that ends has printed may come after the cell's end.
+            left = timeout_s - (time.monotonic() - began) if not ended else 2 * (cell.status == "error")
             try:
                 answer = self.client.get_iopub_msg(timeout=max(left, 0))
             except queue.Empty:
+                if ended:
+                    return cell
                 raise AssertionError(f"no end after {timeout_s} s of:\n{code}\n{cell.stdout}{cell.said}") from None
             if answer["parent_header"].get("msg_id") != message:
                 continue
@@ -81,13 +86,13 @@ class Kernel:
             elif kind == "error":
                 cell.error += content["evalue"] + "\n" + "\n".join(content["traceback"]) + "\n"
             elif kind == "status" and content["execution_state"] == "idle":
-                break
-            if interrupt_after is not None and interrupt_after in cell.stdout:
-                interrupt_after = None
+                ended, cell.elapsed_s, cell.status = True, time.monotonic() - began, self._status(message)
+            if waiting and waiting[0] in cell.stdout + cell.stderr:
+                waiting.pop(0)
                 threading.Thread(target=self.manager.interrupt_kernel).start()
-        cell.elapsed_s = time.monotonic() - began
-        while not cell.status:
+
+    def _status(self, message):
+        while True:
             reply = self.client.get_shell_msg(timeout=30)
             if reply["parent_header"].get("msg_id") == message:
-                cell.status = reply["content"]["status"]
-        return cell
+                return reply["content"]["status"]

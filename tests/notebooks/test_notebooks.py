@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
@@ -64,11 +65,10 @@ class Notebooks(unittest.TestCase):
         server = cls.enterClassContext(Server(f"{work}/objects"))
         cls.out = Path(work) / "reports"
         cls.env = {
-            **{k: v for k, v in os.environ.items() if not k.startswith(("FRUITS_INPUT", "AWS_"))},
+            **{k: v for k, v in os.environ.items() if not (k.startswith("AWS_") or k in ("FRUITS_INPUT", "FRUITS_OUT", "FRUITS_COPY"))},
             **server.env, "XDG_CACHE_HOME": f"{work}/cache", "FRUITS_OUT": str(cls.out / "notebook"),
-            "FRUITS_BUCKET": "s3://photos/sample", "TMPDIR": work,
+            "FRUITS_COPY": "s3://photos/sample", "TMPDIR": work,
         }
-        cls.cache = f"{work}/cache"
 
     def test_notebooks(self):
         self.assertEqual(len(STEMS), 4)
@@ -86,16 +86,25 @@ class Notebooks(unittest.TestCase):
         self.digests_are_those_of_report()
 
     def digests_are_those_of_report(self):
-        """04 in a folder and from a bucket, against `report` from a folder that no notebook has seen."""
+        """04 in a folder and from a bucket, against `report`, which computes all descriptors again."""
         out, program = self.out / "report", KernelSpecManager().get_kernel_spec("rust").env["FRUITS_REPORT"]
         command = [program, "--input", ROOT / "data-sample", "--components", "32", "--out", out, "--quiet"]
-        subprocess.run([*command, "--cache", f"{self.cache}/fruits"], check=True, env=self.env, stdout=subprocess.DEVNULL)
+        subprocess.run([*command, "--no-cache"], check=True, env=self.env, stdout=subprocess.DEVNULL)
         for name in ("notebook", "notebook-from-bucket"):
             for file in ("embeddings.parquet", "pca.parquet", "rejected.csv"):
                 with self.subTest(folder=name, file=file):
                     self.assertEqual((self.out / name / file).read_bytes(), (out / file).read_bytes())
-        record = json.loads((out / "run.json").read_text())
-        self.assertEqual(record["images"]["accepted"], 180)
+        # The record, too, but for who set a parameter and how the run was called, and for outputs' names of it.
+        mine, theirs = (json.loads((self.out / name / "run.json").read_text()) for name in ("notebook", "report"))
+        self.assertEqual(mine["images"]["accepted"], 180)
+        self.assertEqual(mine["provenance"]["command"], "report --input=../data-sample --components=32")
+        values = {p["name"]: p["value"] for p in theirs["parameters"]}
+        for parameter in mine["parameters"]:
+            if parameter["name"] != "input":
+                self.assertEqual(parameter["value"], values[parameter["name"]], parameter)
+        for record in (mine, theirs):
+            del record["parameters"], record["provenance"]["command"], record["source"]["name"]
+        self.assertEqual(mine, theirs)
 
 
 class BrokenNotebooks(unittest.TestCase):
@@ -107,10 +116,11 @@ class BrokenNotebooks(unittest.TestCase):
 
     def test_every_way_to_break_is_noticed(self):
         end = f'println!("{sentinel("broken")}");'
+        # What is printed as a cell ends may be taken for the next one's.
         ways = {
             "": [end],
-            "cell 1 panicked": ['panic!("on purpose");', end],
-            "cell 1 printed an error: invalid digit": ['let n: u32 = "x".parse::<u32>()?;', end],
+            "panicked: ": ['panic!("on purpose");', end],
+            "printed an error: invalid digit": ['let n: u32 = "x".parse::<u32>()?;', end],
             "cell 1 failed: cannot find value": ["nothing", end],
             "the last cell did not print": ["let n = 1;"],
         }
@@ -156,25 +166,67 @@ class BadInput(unittest.TestCase):
         with Kernel() as kernel, tempfile.TemporaryDirectory() as cache:
             kernel.run(f"{DEPENDENCY}\nlet source: Source = input()?;")
             kernel.run(f'unsafe {{ std::env::set_var("XDG_CACHE_HOME", "{cache}") }};')
-            cell = kernel.run("let all: Described = describe(&source, &LoadParams::default())?;", interrupt_after="features: ")
+            cell = kernel.run("let all: Described = describe(&source, &LoadParams::default())?;", interrupt_after=["features: "])
             self.assertIn("describe was interrupted: the shards of 128 images that were complete are kept", cell.stderr)
             self.assertIn("run the cell again", cell.stderr)
             self.assertIn("data-sample", kernel.run("source").data["text/plain"])
             few = kernel.run("let few: Described = describe(&source, &LoadParams { limit: Some(8), ..LoadParams::default() })?;")
             self.assertIn("gather: 8 descriptors", few.stdout)
 
-    def test_an_interrupt_between_steps_ends_the_process_and_says_so(self):
+    def test_an_interrupt_of_other_work_asks_once_and_of_none_does_nothing(self):
         with Kernel() as kernel:
-            kernel.run(f"{DEPENDENCY}\nlet source: Source = input()?;\nsource")
+            kernel.run(f"{DEPENDENCY}\nlet source: Source = input()?;")
+            kernel.manager.interrupt_kernel()  # No cell runs.
+            self.assertIn("data-sample", kernel.run("source").data["text/plain"])
+            waits = 'println!("waits"); std::thread::sleep(std::time::Duration::from_secs(3));'
+            cell = kernel.run(waits, timeout_s=60, interrupt_after=["waits"])
+            self.assertIn("interrupt again within 5 s to end the process behind this notebook", cell.stderr)
+            self.assertIn("data-sample", kernel.run("source").data["text/plain"])
+            time.sleep(6)  # That interrupt is forgotten.
             endless = 'println!("waits"); loop { std::thread::sleep(std::time::Duration::from_millis(50)); }'
-            cell = kernel.run(endless, timeout_s=60, interrupt_after="waits")
+            cell = kernel.run(endless, timeout_s=60, interrupt_after=["waits", "interrupt again"])
             self.assertIn("interrupted: the process behind this notebook was ended", cell.stderr)
             self.assertEqual(kernel.run("let source: Source = input()?;\nsource").status, "ok")
+
+    def test_an_interrupt_of_pca_keeps_the_variables(self):
+        with Kernel() as kernel:
+            kernel.run(f"{DEPENDENCY}\nlet source: Source = input()?;")
+            # 400 images of noise take many passes.
+            noise = """let values: Vec<f32> = (0..400u32 * 25_088).map(|i| (i.wrapping_mul(2_654_435_769) >> 8) as f32).collect();
+                let noise: DataFrame = DataFrame::new(400, vec![
+                    fruits::matrix::Matrix::new(400, 25_088, values)?.into_arrays("features")?])?;"""
+            self.assertEqual(kernel.run(noise).said, "")
+            fit = 'println!("fits"); for _ in 0..1000 { fit_pca(&noise, &PcaParams::default())?; }'
+            cell = kernel.run(fit, timeout_s=120, interrupt_after=["fits"])
+            self.assertIn("fit_pca was interrupted: this cell made nothing", cell.stderr)
+            self.assertIn("400 rows", kernel.run("noise").data["text/html"])
+
+    def test_without_the_kernel(self):
+        start = KernelSpecManager().get_kernel_spec("rust").argv[0]
+        for library, kernel, sentence in [
+            ("/nowhere", "/bin/true", "there is no library at `/nowhere`: run `make notebook` again"),
+            ("/nowhere", "/nowhere/evcxr", "there is no evcxr at `/nowhere/evcxr`: run `make notebook` again"),
+        ]:
+            with self.subTest(kernel=kernel):
+                done = subprocess.run([start, kernel, "connection.json"], env={**os.environ, "FRUITS_LIBRARY": library},
+                                      capture_output=True, text=True, check=False)
+                self.assertEqual((done.returncode, done.stderr), (1, f"kernel: {sentence}\n"))
+
+    def test_without_the_shared_library(self):
+        with tempfile.TemporaryDirectory() as runtime:
+            data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share")
+            real = Path(os.environ.get("FRUITS_RUNTIME") or data / "fruits/runtime")
+            (Path(runtime) / "vgg16-notop.onnx").symlink_to(real.absolute() / "vgg16-notop.onnx")
+            with Kernel({"FRUITS_RUNTIME": runtime}) as kernel:
+                kernel.run(f"{DEPENDENCY}\nlet source: Source = input()?;")
+                cell = kernel.run("vgg16()?")
+                self.assertIn(f"ONNX Runtime is not at `{runtime}/lib/libonnxruntime.so`; run `make setup`", cell.stderr)
+                self.assert_goes_on(kernel)
 
     def test_without_the_library(self):
         with Kernel() as kernel:
             cell = kernel.run(f":build_env FRUITS_LIBRARY=/nowhere\n{DEPENDENCY}")
-            self.assertIn("the library `fruits` is not in `/nowhere`; run `make notebook` again", cell.said)
+            self.assertIn("the library `fruits` is not in `/nowhere`; run `make notebook` again and restart the kernel", cell.said)
             self.assert_goes_on(kernel)
 
 

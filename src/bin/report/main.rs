@@ -8,19 +8,16 @@ mod progress;
 mod signals;
 
 use std::io::Write;
-use std::path::Path;
 use std::process::ExitCode;
-use std::time::Instant;
 
 use fruits::load::LoadParams;
 use fruits::pca::{Keep, PcaParams};
 use fruits::pipeline::{self, Event, Outcome, Params, Plan};
 use fruits::place::Place;
-use fruits::record::{Origin, Parameter, Stage, Status};
-use fruits::report::{ReportInput, render};
+use fruits::record::{self, Parameter, Status};
 use fruits::s3::Connection;
 use fruits::tsne::TsneParams;
-use fruits::{Error, Result, atomic, outputs};
+use fruits::{Error, Result, outputs, report};
 
 use crate::cli::{RUN_ONLY, Said, Task};
 use crate::options::{LogFormat, Options};
@@ -139,89 +136,26 @@ fn name_origins(outcome: &mut Outcome, said: &Said) {
     let run_only = |p: &Parameter| RUN_ONLY.contains(&p.name.as_str());
     let (options, parameters): (Vec<_>, Vec<_>) =
         said.parameters.iter().cloned().partition(run_only);
-    outcome.run.provenance.command = command(&parameters);
+    outcome.run.provenance.command = record::command(&parameters);
     outcome.run.parameters = parameters;
     outcome.timings.options = options;
 }
 
-/// The shortest command that gives the same numbers.
-fn command(parameters: &[Parameter]) -> String {
-    let set = parameters
-        .iter()
-        .filter(|p| p.origin != Origin::Default && !p.value.is_empty());
-    let words = set.map(|p| format!(" --{}={}", p.name, quoted(&p.value)));
-    format!("report{}", words.collect::<String>())
-}
-
-/// A word for a POSIX shell.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-/,=+:@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
-
-/// Writes the data, then the report, and uploads both if they are to lie in a bucket.
+/// Writes the data and the report to where they are to lie.
 fn write(outcome: &mut Outcome, places: &Places, progress: &mut Progress) -> Result<()> {
-    let prefix = match &places.out {
-        Place::Folder(folder) => return render_into(folder, outcome, places, progress),
-        Place::Bucket(prefix) => prefix,
-    };
-    let staged = tempfile::Builder::new().prefix("fruits-report-").tempdir();
-    let staged = staged.map_err(Error::storage("create a folder in", std::env::temp_dir()))?;
-    render_into(staged.path(), outcome, places, progress)?;
-    outputs::upload(staged.path(), prefix).map_err(|error| match error {
-        // Hours of work are in it.
-        Error::Bucket { message, source } => Error::Bucket {
-            message: format!(
-                "{message}; the report is whole in `{}`",
-                staged.keep().display()
-            ),
-            source,
-        },
-        other => other,
-    })
-}
-
-fn render_into(
-    out: &Path,
-    outcome: &mut Outcome,
-    places: &Places,
-    progress: &mut Progress,
-) -> Result<()> {
-    let began = Instant::now();
     progress.show(&Event::Started {
         stage: "report",
         n_total: 0,
     });
     outcome.timings.s3 = places.connection.as_ref().map(Connection::record);
-    outputs::write(outcome, out)?;
-    let html = render(&ReportInput {
-        run: &outcome.run,
-        timings: &outcome.timings,
-        images: &outcome.images,
-        rejected: &outcome.rejected,
-        examples: &outcome.examples,
-    })?;
-    atomic::write(&out.join(outputs::REPORT), html.as_bytes())?;
-    let wall_s = began.elapsed().as_secs_f64();
-    let note = format!("{:.1} MB", html.len() as f64 / 1e6);
+    let written = report::write(outcome, &places.out)?;
+    let note = format!("{:.1} MB", written.html_bytes as f64 / 1e6);
     progress.show(&Event::Finished {
         stage: "report",
-        wall_s,
+        wall_s: written.wall_s,
         note,
     });
-    let timings = &mut outcome.timings;
-    timings.total_s += wall_s;
-    timings.peak_rss_bytes = pipeline::peak_rss_bytes();
-    timings.stages.push(Stage {
-        name: "report".to_owned(),
-        wall_s,
-        items: outcome.run.images.accepted,
-        cache_hits: 0,
-    });
-    outputs::write_timings(timings, out)
+    Ok(())
 }
 
 /// The last line: what came out and where it is.
