@@ -12,7 +12,7 @@ for name in FRUITS_INPUT FRUITS_OUT FRUITS_COPY FRUITS_RUNTIME; do
     *) export "$name=$PWD/$value" ;;
     esac
 done
-if [ -n "${FRUITS_INPUT-}" ] && [ "${FRUITS_INPUT#s3://}" = "$FRUITS_INPUT" ] && [ ! -d "$FRUITS_INPUT" ]; then
+if [ -n "${FRUITS_INPUT-}" ] && [ "${FRUITS_INPUT#[sS]3:}" = "$FRUITS_INPUT" ] && [ ! -d "$FRUITS_INPUT" ]; then
     echo "notebook: error: there is no folder \`$FRUITS_INPUT\`, which FRUITS_INPUT names" >&2
     exit 1
 fi

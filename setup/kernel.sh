@@ -23,13 +23,12 @@ trap 'exit 143' TERM
 # The library stays on the disk while this is held (notebook.py).
 exec 8<"$FRUITS_LIBRARY/rustc.txt"
 flock -s 8
-# The versions that the library was compiled with; without them cargo would ask the registry.
-cp "$FRUITS_LIBRARY/Cargo.lock" "$folder/Cargo.lock"
-
 # Jupyter interrupts the whole process group. Only the library listens (src/notebook/interrupt.rs).
 trap '' INT
 # Its settings come from notebooks/evcxr.toml alone, not from the user's own evcxr.
 export EVCXR_TMPDIR="$folder" EVCXR_CONFIG_DIR="$folder"
+# evcxr renews a kernel named rust that it finds here, and the user may have one.
+export JUPYTER_PATH="$folder"
 # The folder of the kernel and that of the library may lie anywhere; a run path between them would not always lead there.
 LD_LIBRARY_PATH="$FRUITS_LIBRARY:$(rustc --print sysroot)/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 export LD_LIBRARY_PATH

@@ -157,7 +157,6 @@ def install(libraries, files, rustc):
         for path in files:
             link_or_copy(path, whole / Path(path).name)
         (whole / "rustc.txt").write_text(rustc + "\n")
-        lock(whole / "Cargo.lock")
         whole.rename(target)
     old = sorted((p for p in libraries.iterdir() if p.is_dir()), key=lambda p: p.stat().st_mtime, reverse=True)
     for library in old[KEPT_LIBRARIES:]:
@@ -177,9 +176,9 @@ def link_or_copy(source, target):
         shutil.copy2(source, target)
 
 
-def lock(target):
-    """The lock file of a cell: this project's versions, so that nothing is looked up when a cell is compiled."""
-    with tempfile.TemporaryDirectory(prefix="fruits-lock-") as work:
+def sources():
+    """Brings what the kernel's code analysis reads, so that no cell asks the network: in this project's versions."""
+    with tempfile.TemporaryDirectory(prefix="fruits-fetch-") as work:
         cell = Path(work)
         (cell / "src").mkdir()
         (cell / "src/lib.rs").touch()
@@ -187,10 +186,10 @@ def lock(target):
         package = '[package]\nname = "ctx"\nversion = "1.0.0"\nedition = "2024"\n'
         (cell / "Cargo.toml").write_text(f"{package}[dependencies]\nfruits-notebook = {{ path = {facade} }}\n")
         shutil.copyfile(ROOT / "Cargo.lock", cell / "Cargo.lock")
-        # Metadata of all platforms would have to be there; the resolution alone needs none.
-        command = ["cargo", "tree", "--offline", "--quiet", "--manifest-path", cell / "Cargo.toml"]
-        run(command, "run `cargo fetch --locked` and try again", stdout=subprocess.DEVNULL)
-        shutil.copyfile(cell / "Cargo.lock", target)
+        # For all platforms: evcxr asks cargo for metadata without naming one.
+        fetch = ["cargo", "fetch", "--quiet", "--manifest-path", cell / "Cargo.toml"]
+        if subprocess.run([*fetch, "--offline"], stderr=subprocess.DEVNULL).returncode != 0:
+            run(fetch, "look at cargo's message above; the Rust registry must be reached, once")
 
 
 def kernel(venv, evcxr_jupyter, library):
@@ -223,6 +222,7 @@ def main():
         venv = jupyter(dest)
         rustc = rustc_version()
         rust_sources()
+        sources()
         kernel(venv, evcxr(dest, rustc), library(dest, rustc))
     say(f"ready in {dest}")
 

@@ -153,6 +153,12 @@ impl Show for Resized {
     }
 }
 
+impl Show for Rejection {
+    fn text(&self) -> String {
+        shown(&format!("{}: {}: {}", self.key, self.reason, self.message))
+    }
+}
+
 impl Show for Features {
     fn text(&self) -> String {
         images(self.images.height(), self.rejected.len())

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::features::{self, Features, Model, Precision, RuntimeFolder, Vgg16};
 use crate::load::{self, LoadParams, Loaded};
 use crate::matrix::Matrix;
-use crate::pca::{Pca, PcaParams};
+use crate::pca::{Keep, Pca, PcaParams};
 use crate::pipeline::{self, Described, Event, Outcome, Pace, Params};
 use crate::place::{Address, Place, user_cache};
 use crate::quality::{self, DEFAULT_NEIGHBORS};
@@ -20,7 +20,7 @@ use crate::record::QualityRecord;
 use crate::report;
 use crate::resize::{self, Filter, Resized};
 use crate::s3::{Connection, Prefix, S3Params};
-use crate::schema::{FEATURES, TSNE_X, TSNE_Y};
+use crate::schema::{FEATURES, KEY, TSNE_X, TSNE_Y};
 use crate::source::Source;
 use crate::tsne::{self, Tsne, TsneParams};
 
@@ -177,10 +177,23 @@ pub fn fit_pca(images: &DataFrame, params: &PcaParams) -> Result<Pca, Sentence> 
         lines.at(n_done as u64);
         working.keeps_going()
     };
+    if images.column(FEATURES).is_err() {
+        let message = "no column `features`: run `describe` or `features` first";
+        return Err(Error::Invalid(message.to_owned()).into());
+    }
     let matrix = Matrix::from_arrays(images, FEATURES)?;
-    params
-        .fit_blocks(&matrix, &mut progress)
-        .map_err(|e| ended("fit_pca", e))
+    let pca = params.fit_blocks(&matrix, &mut progress);
+    let pca = pca.map_err(|e| ended("fit_pca", e))?;
+    if let Keep::Components(asked) = params.keep
+        && pca.n_components() < asked
+    {
+        println!(
+            "note: {asked} components were asked for, but {} images have at most {}",
+            pca.n_samples(),
+            pca.rank_limit()
+        );
+    }
+    Ok(pca)
 }
 
 /// [`tsne::tsne`].
@@ -197,6 +210,14 @@ pub fn tsne(scores: &DataFrame, params: &TsneParams) -> Result<Tsne, Sentence> {
     let embedded = tsne::tsne_with(scores, params, &mut progress);
     let embedded = embedded.map_err(|e| ended("tsne", e))?;
     lines.finish(&format!("KL divergence {:.4}", embedded.kl_divergence));
+    if embedded.perplexity < params.perplexity {
+        println!(
+            "note: perplexity {} was asked for, but {} images allow at most (n - 1) / 3: {:.2} is used",
+            params.perplexity,
+            scores.height(),
+            embedded.perplexity
+        );
+    }
     Ok(embedded)
 }
 
@@ -206,6 +227,11 @@ pub fn tsne(scores: &DataFrame, params: &TsneParams) -> Result<Tsne, Sentence> {
 /// As there, and if the embedding has other rows.
 pub fn quality(scores: &DataFrame, embedded: &Tsne) -> Result<QualityRecord, Sentence> {
     let _working = Working::begin();
+    let keys = |frame: &DataFrame| frame.column(KEY).ok().cloned();
+    if keys(scores) != keys(&embedded.frame) || scores.height() != embedded.frame.height() {
+        let message = "the embedding is of other images than the scores, or in another order; run `tsne` on these scores";
+        return Err(Error::Invalid(message.to_owned()).into());
+    }
     let mut both = scores.clone();
     for name in [TSNE_X, TSNE_Y] {
         both.with_column(embedded.frame.column(name)?.clone())?;
@@ -347,6 +373,36 @@ impl Lines {
             }
             Event::Finished { note, .. } => self.finish(note),
             Event::Noted(text) => println!("note: {text}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quality_refuses_an_embedding_of_other_rows() {
+        let keys: Vec<String> = (0..12).map(|i| format!("a/{i:02}.jpg")).collect();
+        let score = |factor: f32| {
+            (0..12)
+                .map(|i| (i as f32 * factor).sin())
+                .collect::<Vec<f32>>()
+        };
+        let columns = vec![
+            Column::new(KEY.into(), keys),
+            Column::new("pc1".into(), score(1.0)),
+            Column::new("pc2".into(), score(2.5)),
+        ];
+        let scores = DataFrame::new(12, columns).unwrap();
+        let embedded = tsne(&scores, &TsneParams::default()).unwrap();
+        assert!(quality(&scores, &embedded).is_ok());
+        for other in [scores.reverse(), scores.head(Some(6))] {
+            let sentence = quality(&other, &embedded).unwrap_err().to_string();
+            assert!(
+                sentence.contains("run `tsne` on these scores"),
+                "{sentence}"
+            );
         }
     }
 }

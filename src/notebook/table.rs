@@ -5,7 +5,7 @@ use polars::prelude::*;
 
 use crate::plot::{escaped, shortened};
 use crate::report::format::{bytes, count, counted};
-use crate::schema::{PIXELS, PIXELS_LEN, SIDE, THUMBNAIL};
+use crate::schema::{ETAG, MESSAGE, PIXELS, PIXELS_LEN, SHA256, SIDE, THUMBNAIL};
 
 /// Rows shown whole; of more, this many halves from both ends.
 const MAX_ROWS: usize = 12;
@@ -13,8 +13,11 @@ const MAX_ROWS: usize = 12;
 const MAX_COLUMNS: usize = 14;
 const FIRST_COLUMNS: usize = 9;
 const LAST_COLUMNS: usize = 4;
-/// Characters of a cell: a digest is known by its ends, and the columns after it stay in sight.
+/// Characters of a cell: what is longer puts the columns after it out of sight.
 const MAX_CHARS: usize = 32;
+/// Characters of a digest, which is known by its ends, and of a sentence.
+const DIGEST_CHARS: usize = 13;
+const MESSAGE_CHARS: usize = 200;
 /// Values shown of an array.
 const MAX_VALUES: usize = 4;
 /// Bytes of a thumbnail that a table carries; more would make the notebook heavy.
@@ -84,13 +87,22 @@ fn cell(column: &Column, row: usize) -> String {
     };
     match value {
         AnyValue::Null => "<i>null</i>".to_owned(),
-        AnyValue::String(text) => escaped(&shortened(text, MAX_CHARS)),
-        AnyValue::StringOwned(text) => escaped(&shortened(&text, MAX_CHARS)),
+        AnyValue::String(text) => string(column.name(), text),
+        AnyValue::StringOwned(text) => string(column.name(), &text),
         AnyValue::Binary(data) => binary(column.name(), data),
         AnyValue::BinaryOwned(data) => binary(column.name(), &data),
         AnyValue::Array(values, _) | AnyValue::List(values) => array(&values),
         value => scalar(&value),
     }
+}
+
+fn string(name: &str, text: &str) -> String {
+    let n_chars = match name {
+        ETAG | SHA256 => DIGEST_CHARS,
+        MESSAGE => MESSAGE_CHARS,
+        _ => MAX_CHARS,
+    };
+    escaped(&shortened(text, n_chars))
 }
 
 fn scalar(value: &AnyValue) -> String {
