@@ -18,6 +18,9 @@ DEPENDENCY = ':dep fruits-notebook = { path = "fruits" }\nuse fruits::notebook::
 # This environment's kernel, not one of the same name that the user has.
 os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
 
+# How long nothing must come after a cell's end.
+LATE_S = 0.5
+
 
 @dataclass
 class Cell:
@@ -68,8 +71,8 @@ class Kernel:
         message = self.client.execute(code)
         ended = False
         while True:
-            # What a process that ends has printed may come after the cell's end.
-            left = timeout_s - (time.monotonic() - began) if not ended else 2 * (cell.status == "error")
+            # Standard error goes its own way through evcxr and may come after the cell's end.
+            left = timeout_s - (time.monotonic() - began) if not ended else LATE_S
             try:
                 answer = self.client.get_iopub_msg(timeout=max(left, 0))
             except queue.Empty:

@@ -4,6 +4,7 @@ import re
 
 import nbformat
 from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell
 
 from kernel import NOTEBOOKS
 
@@ -14,7 +15,11 @@ def execute(notebook, env, timeout_s=600):
         notebook, timeout=timeout_s, startup_timeout=120, kernel_name="rust", allow_errors=True, record_timing=False,
         resources={"metadata": {"path": str(NOTEBOOKS)}},
     )
+    # What the last cell prints to standard error may come after its end.
+    notebook.cells.append(new_code_cell("std::thread::sleep(std::time::Duration::from_secs(1));"))
     client.execute(env=env)
+    late = notebook.cells.pop().outputs
+    notebook.cells[-1].outputs.extend(output for output in late if output.output_type != "execute_result")
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
