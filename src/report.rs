@@ -63,7 +63,7 @@ pub fn render(input: &ReportInput) -> Result<String> {
     page::render(page, input, &rows)
 }
 
-/// What [`write`] wrote.
+/// What [`write()`] wrote.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Written {
     /// Size of `index.html`.
