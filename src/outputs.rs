@@ -1,6 +1,6 @@
 //! The files of a run, in an order that leaves no lie behind: data, then the record that names their digests.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use polars::prelude::*;
 use sha2::{Digest, Sha256};
@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::matrix::{column, strings};
 use crate::pipeline::Outcome;
 use crate::place::{JSON, PARQUET};
-use crate::record::{Output, Run, Timings};
+use crate::record::{Output, Run, SCHEMA, Timings};
 use crate::s3::Prefix;
 use crate::schema::{ETAG, KEY, LABEL, SHA256, SIZE_BYTES, TSNE_X, TSNE_Y, VERSION_ID};
 use crate::source::local::hex;
@@ -57,6 +57,71 @@ pub fn write(outcome: &mut Outcome, folder: &Path) -> Result<()> {
     outcome.run.provenance.outputs = outputs;
     write_timings(&outcome.timings, folder)?;
     write_run(&outcome.run, folder)
+}
+
+/// A run that has been written, as its files say it.
+#[derive(Debug)]
+pub struct Finished {
+    /// Where its files lie.
+    pub folder: PathBuf,
+    /// `run.json`.
+    pub run: Run,
+    /// `manifest.parquet`.
+    pub manifest: DataFrame,
+    /// `embeddings.parquet`; absent if the run did not come as far as PCA.
+    pub embeddings: Option<DataFrame>,
+}
+
+impl Finished {
+    /// Reads the run in `path`: the folder of a report, or the `run.json` in it.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if there is no such run, or it is of another layout; [`Error::Storage`].
+    pub fn open(path: &Path) -> Result<Self> {
+        let folder = match path.ends_with(RUN) {
+            true => path.parent().unwrap_or(Path::new("")).to_path_buf(),
+            false => path.to_path_buf(),
+        };
+        let file = folder.join(RUN);
+        if !file.is_file() {
+            return Err(Error::Invalid(format!(
+                "there is no run in `{}`: name the folder of a report, which holds `{RUN}`",
+                path.display()
+            )));
+        }
+        let bytes = atomic::read(&file)?;
+        let invalid = |what: String| Error::Invalid(format!("`{}` {what}", file.display()));
+        let value: serde_json::Value =
+            serde_json::from_slice(&bytes).map_err(|e| invalid(format!("is no JSON: {e}")))?;
+        if value["schema"] != SCHEMA {
+            return Err(invalid(format!(
+                "is of layout {}, and this program reads \"{SCHEMA}\"",
+                value["schema"]
+            )));
+        }
+        let run: Run = serde_json::from_value(value)
+            .map_err(|e| invalid(format!("is no record of a run: {e}")))?;
+        let manifest = read_parquet(&folder.join(MANIFEST))?;
+        let embeddings = folder.join(EMBEDDINGS);
+        let embeddings = match embeddings.exists() {
+            true => Some(read_parquet(&embeddings)?),
+            false => None,
+        };
+        Ok(Self {
+            folder,
+            run,
+            manifest,
+            embeddings,
+        })
+    }
+}
+
+fn read_parquet(path: &Path) -> Result<DataFrame> {
+    let bytes = std::io::Cursor::new(atomic::read(path)?);
+    ParquetReader::new(bytes).finish().map_err(|e| {
+        let path = path.display();
+        Error::Invalid(format!("`{path}` is no Parquet file that can be read: {e}"))
+    })
 }
 
 /// Writes `timings.json` alone, when rendering has been timed as well.
