@@ -39,6 +39,7 @@ mod simd;
 pub mod source;
 
 pub mod features;
+pub mod findings;
 pub mod load;
 pub mod pca;
 pub mod quality;

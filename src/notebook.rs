@@ -40,14 +40,16 @@ pub use self::picture::{
 };
 pub use self::show::{Sentence, Show};
 pub use self::steps::{
-    describe, features, fit_pca, input, load, open, params, quality, read, report_command, resize,
-    run, tsne, vgg16, write,
+    describe, features, findings, fit_pca, input, load, open, params, quality, read,
+    report_command, resize, run, tsne, vgg16, write,
 };
 pub use crate::features::{Features, Vgg16};
+pub use crate::findings::Findings;
 pub use crate::load::{LoadParams, Loaded};
 pub use crate::pca::{Keep, Pca, PcaParams, Solver};
 pub use crate::pipeline::{Described, Outcome, Params};
-pub use crate::record::{Needed, QualityRecord, Run};
+pub use crate::quality::Quality;
+pub use crate::record::{FindingsRecord, Needed, QualityRecord, Run};
 pub use crate::resize::{Filter, Resized};
 pub use crate::source::Source;
 pub use crate::tsne::{Tsne, TsneParams};

@@ -12,10 +12,14 @@ use crate::pipeline::Outcome;
 use crate::place::{JSON, PARQUET};
 use crate::record::{Output, Run, SCHEMA, Timings};
 use crate::s3::Prefix;
-use crate::schema::{ETAG, KEY, LABEL, SHA256, SIZE_BYTES, TSNE_X, TSNE_Y, VERSION_ID};
+use crate::schema::{
+    ETAG, KEY, LABEL, LABEL_AGREEMENT, OUTLIER_SCORE, SHA256, SIZE_BYTES, TRUST, TSNE_X, TSNE_Y,
+    VERSION_ID,
+};
 use crate::source::local::hex;
 
-/// Descriptors in few dimensions: `key`, `label`, `pc1` ... `pcK`, `tsne_x`, `tsne_y`.
+/// Descriptors in few dimensions and what was found of each image: `key`, `label`, `pc1` ... `pcK`, `outlier_score`,
+/// `label_agreement`, `tsne_x`, `tsne_y`, `trust`.
 pub const EMBEDDINGS: &str = "embeddings.parquet";
 /// The images that were used: `key`, `label`, `size_bytes`, `etag`, `sha256`, `version_id`.
 pub const MANIFEST: &str = "manifest.parquet";
@@ -187,8 +191,16 @@ fn describe(name: &str, bytes: &[u8]) -> Output {
 }
 
 fn embeddings(images: &DataFrame) -> Result<Vec<u8>> {
-    let wanted =
-        |name: &str| [KEY, LABEL, TSNE_X, TSNE_Y].contains(&name) || crate::schema::is_pc(name);
+    let measured = [
+        KEY,
+        LABEL,
+        OUTLIER_SCORE,
+        LABEL_AGREEMENT,
+        TSNE_X,
+        TSNE_Y,
+        TRUST,
+    ];
+    let wanted = |name: &str| measured.contains(&name) || crate::schema::is_pc(name);
     let names = images
         .get_column_names()
         .into_iter()

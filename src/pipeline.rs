@@ -1,4 +1,4 @@
-//! The steps in order: load -> resize -> features -> PCA -> t-SNE -> quality.
+//! The steps in order: load -> resize -> features -> PCA -> findings -> t-SNE -> quality.
 //!
 //! This is the only module that knows the order. Descriptors stream through shards with receipts, so memory does not
 //! grow with the number of images before PCA, and a run that was killed continues.
@@ -20,6 +20,7 @@ use polars::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::features::Precision;
+use crate::findings::findings;
 use crate::load::LoadParams;
 use crate::matrix::strings;
 use crate::pca::{Pca, PcaParams, RowBlocks};
@@ -104,7 +105,8 @@ pub struct Outcome {
     /// The content of `timings.json`.
     pub timings: Timings,
     /// One row an accepted image, sorted by key: `key`, `label`, `size_bytes`, `etag`, `sha256`, `version_id`, `width`,
-    /// `height`, `mode`, `orientation`, `thumbnail`, then `pc1` ... `pcK` and `tsne_x`, `tsne_y` as far as the run came.
+    /// `height`, `mode`, `orientation`, `thumbnail`, then `pc1` ... `pcK`, `outlier_score`, `label_agreement`, `tsne_x`,
+    /// `tsne_y` and `trust` as far as the run came.
     pub images: DataFrame,
     /// One row a rejected file: `key`, `size_bytes`, `reason`, `message`.
     pub rejected: DataFrame,
@@ -203,21 +205,11 @@ fn steps(params: &Params, control: &mut Control) -> Result<Outcome> {
         pca = reduce(params, &blocks, &mut images, &mut run, control)?;
     }
     drop(blocks);
-    if pca.is_some() && embed(params, &mut images, &mut run, control)? {
-        let k = DEFAULT_NEIGHBORS;
-        run.quality = control.stage("quality", 0, |_| {
-            let measured = quality(&images, k, params.tsne.seed)?;
-            let note = format!(
-                "trustworthiness@{} {:.4}",
-                measured.k, measured.trustworthiness
-            );
-            Ok(Done {
-                value: Some(measured),
-                items: images.height() as u64,
-                cache_hits: 0,
-                note,
-            })
-        })?;
+    if pca.is_some() {
+        find(&mut images, &mut run, control)?;
+        if embed(params, &mut images, &mut run, control)? {
+            measure(params, &mut images, &mut run, control)?;
+        }
     }
     let (examples, missing) = examples(&params.input, &images, params.filter, control.stop)?;
     run.warnings.extend(missing);
@@ -348,6 +340,53 @@ fn project(
         images.with_column(Column::new(pc(j).into(), column))?;
     }
     Ok(worst)
+}
+
+/// What stands out; adds `outlier_score` and `label_agreement` to `images`.
+fn find(images: &mut DataFrame, run: &mut Run, control: &mut Control) -> Result<()> {
+    let n = images.height() as u64;
+    let found = control.stage("findings", 0, |_| {
+        let found = findings(images)?;
+        let note = format!(
+            "{} labels that neighbours do not share",
+            found.record.n_disagreements
+        );
+        Ok(Done {
+            value: found,
+            items: n,
+            cache_hits: 0,
+            note,
+        })
+    })?;
+    images.hstack_mut(found.scores.columns())?;
+    run.findings = Some(found.record);
+    Ok(())
+}
+
+/// How good the embedding is; adds `trust` to `images`.
+fn measure(
+    params: &Params,
+    images: &mut DataFrame,
+    run: &mut Run,
+    control: &mut Control,
+) -> Result<()> {
+    let n = images.height() as u64;
+    let measured = control.stage("quality", 0, |_| {
+        let measured = quality(images, DEFAULT_NEIGHBORS, params.tsne.seed)?;
+        let note = format!(
+            "trustworthiness@{} {:.4}",
+            measured.record.k, measured.record.trustworthiness
+        );
+        Ok(Done {
+            value: measured,
+            items: n,
+            cache_hits: 0,
+            note,
+        })
+    })?;
+    images.hstack_mut(measured.scores.columns())?;
+    run.quality = Some(measured.record);
+    Ok(())
 }
 
 /// t-SNE; adds `tsne_x` and `tsne_y` to `images`. `false` if it cannot be computed on these images.

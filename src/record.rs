@@ -3,10 +3,17 @@
 //! `run.json` holds nothing that differs between two runs of the same command on the same kind of
 //! machine; clocks, memory, threads and folders of outputs live in `timings.json`.
 
+mod measures;
+
 use serde::{Deserialize, Serialize};
 
+pub use measures::{
+    ClassQuality, Confusion, Disagreement, Faithfulness, FindingsRecord, LabelQuality,
+    LabelsRecord, Outlier, PermutationNull, QualityRecord, Representative, Sequences,
+};
+
 /// Version of the layout of `run.json`; the number grows when a key changes its meaning.
-pub const SCHEMA: &str = "fruits-run/1";
+pub const SCHEMA: &str = "fruits-run/2";
 
 /// The content of `run.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,16 +34,34 @@ pub struct Run {
     pub features: Option<FeaturesRecord>,
     /// Principal components; absent if the run did not come that far.
     pub pca: Option<PcaRecord>,
+    /// Images that stand out; absent without principal components.
+    pub findings: Option<FindingsRecord>,
     /// Embedding; absent if the run did not come that far.
     pub tsne: Option<TsneRecord>,
     /// Quality of the embedding; absent without one.
     pub quality: Option<QualityRecord>,
+    /// Limits that the run was held to; empty if it had none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<Gate>,
     /// Reductions and findings that a reader must know, as sentences.
     pub warnings: Vec<String>,
     /// Every parameter that can change a number, in a fixed order.
     pub parameters: Vec<Parameter>,
     /// What produced the run.
     pub provenance: Provenance,
+}
+
+/// A limit and what the run has in its place.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Gate {
+    /// The option that set it, without dashes: `max-rejected`, `min-variance` ...
+    pub name: String,
+    /// The largest or smallest value that passes.
+    pub limit: f64,
+    /// What was measured; absent if the run did not come that far, which fails.
+    pub value: Option<f64>,
+    /// Whether the value is within the limit.
+    pub passed: bool,
 }
 
 /// How far a run came.
@@ -261,21 +286,6 @@ pub struct TsneRecord {
     pub kl_divergence: f64,
     /// How the points started.
     pub init: String,
-}
-
-/// How well the embedding keeps neighbours and labels.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct QualityRecord {
-    /// Neighbours of each measure.
-    pub k: usize,
-    /// Trustworthiness of the embedding against the kept components.
-    pub trustworthiness: f64,
-    /// Share of images whose label their `k` nearest others vote for, in PCA space; absent with one class.
-    pub knn_accuracy_pca: Option<f64>,
-    /// The same in the embedding.
-    pub knn_accuracy_tsne: Option<f64>,
-    /// Images the measures were computed on.
-    pub n_sampled: usize,
 }
 
 /// A parameter, its value and where the value came from.

@@ -32,6 +32,12 @@ pub const FEATURES: &str = "features";
 pub const TSNE_X: &str = "tsne_x";
 /// Vertical position in the t-SNE embedding, `Float32`.
 pub const TSNE_Y: &str = "tsne_y";
+/// An image's own part of the trustworthiness of the embedding, 0 to 1, `Float32`; null where it was not measured.
+pub const TRUST: &str = "trust";
+/// Local outlier factor of an image in PCA space, `Float32`; 1 is as dense as its neighbours.
+pub const OUTLIER_SCORE: &str = "outlier_score";
+/// Share of an image's nearest others in PCA space that have its label, 0 to 1, `Float32`.
+pub const LABEL_AGREEMENT: &str = "label_agreement";
 /// Reason code of a rejected file.
 pub const REASON: &str = "reason";
 /// Why a file was rejected, in words.

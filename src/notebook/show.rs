@@ -9,11 +9,13 @@ use super::picture::Picture;
 use super::table::table;
 use crate::error::{Error, sentence};
 use crate::features::{Features, Vgg16};
+use crate::findings::Findings;
 use crate::load::Loaded;
 use crate::pca::Pca;
 use crate::pipeline::{Described, Outcome};
 use crate::plot::{escaped, shown};
-use crate::record::{Needed, QualityRecord, Status};
+use crate::quality::Quality;
+use crate::record::{ClassQuality, LabelsRecord, Needed, Status};
 use crate::rejection::{self, Rejection};
 use crate::report::format::{bytes, counted, percent};
 use crate::resize::Resized;
@@ -235,18 +237,68 @@ impl Show for Tsne {
     }
 }
 
-impl Show for QualityRecord {
+impl Show for Quality {
     fn text(&self) -> String {
+        let record = &self.record;
         let accuracy =
             |share: Option<f64>| share.map_or("no labels to tell apart".to_owned(), percent);
         format!(
-            "at {} neighbours of {} images: trustworthiness {:.4}; kNN label accuracy {} in PCA, {} in t-SNE",
-            self.k,
-            self.n_sampled,
-            self.trustworthiness,
-            accuracy(self.knn_accuracy_pca),
-            accuracy(self.knn_accuracy_tsne)
+            "at {} neighbours: trustworthiness {:.4}, continuity {:.4}, neighbours kept {}; kNN label accuracy {} in PCA, {} in t-SNE",
+            record.k,
+            record.trustworthiness,
+            record.continuity,
+            percent(record.neighbor_recall),
+            accuracy(record.knn_accuracy_pca),
+            accuracy(record.knn_accuracy_tsne)
         )
+    }
+
+    fn html(&self) -> String {
+        let classes = self.record.labels.as_ref().map(class_frame);
+        let classes = classes.and_then(Result::ok);
+        let classes = classes.map_or_else(String::new, |frame| table(&frame));
+        format!("<p>{}</p>{classes}", self.text())
+    }
+}
+
+/// A row a class.
+fn class_frame(labels: &LabelsRecord) -> PolarsResult<DataFrame> {
+    let (pca, tsne) = (&labels.pca.classes, &labels.tsne.classes);
+    let column = |name: &str, of: &[ClassQuality], value: fn(&ClassQuality) -> Option<f64>| {
+        Column::new(name.into(), of.iter().map(value).collect::<Vec<_>>())
+    };
+    let names: Vec<_> = pca.iter().map(|class| class.label.as_str()).collect();
+    let accuracy = |class: &ClassQuality| Some(class.accuracy);
+    let columns = vec![
+        Column::new("label".into(), names),
+        Column::new("n".into(), pca.iter().map(|c| c.n).collect::<Vec<_>>()),
+        column("kNN accuracy, PCA", pca, accuracy),
+        column("kNN accuracy, t-SNE", tsne, accuracy),
+        column("silhouette, PCA", pca, |class| class.silhouette),
+        column("silhouette, t-SNE", tsne, |class| class.silhouette),
+    ];
+    DataFrame::new(pca.len(), columns)
+}
+
+impl Show for Findings {
+    fn text(&self) -> String {
+        let record = &self.record;
+        let outlier = record.outliers.first();
+        let outlier = outlier.map_or_else(String::new, |o| {
+            format!(
+                "; {} lies most apart, local outlier factor {:.2}",
+                o.key, o.score
+            )
+        });
+        let n = record.n_disagreements;
+        shown(&format!(
+            "{n} images whose {} nearest are of another class{outlier}",
+            record.label_neighbors
+        ))
+    }
+
+    fn html(&self) -> String {
+        format!("<p>{}</p>{}", escaped(&self.text()), table(&self.scores))
     }
 }
 
@@ -265,7 +317,10 @@ impl Show for Outcome {
             text += &format!("; t-SNE divergence {:.4}", tsne.kl_divergence);
         }
         if let Some(quality) = &self.run.quality {
-            text += &format!("; {}", quality.text());
+            text += &format!(
+                "; trustworthiness {:.4} at {} neighbours",
+                quality.trustworthiness, quality.k
+            );
         }
         shown(&text)
     }

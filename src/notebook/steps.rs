@@ -10,13 +10,13 @@ use super::interrupt::{Working, listen};
 use super::show::Sentence;
 use crate::error::Error;
 use crate::features::{self, Features, Model, Precision, RuntimeFolder, Vgg16};
+use crate::findings::{self, Findings};
 use crate::load::{self, LoadParams, Loaded};
 use crate::matrix::Matrix;
 use crate::pca::{Keep, Pca, PcaParams};
 use crate::pipeline::{self, Described, Event, Outcome, Pace, Params};
 use crate::place::{Address, Place, user_cache};
-use crate::quality::{self, DEFAULT_NEIGHBORS};
-use crate::record::QualityRecord;
+use crate::quality::{self, DEFAULT_NEIGHBORS, Quality};
 use crate::report;
 use crate::resize::{self, Filter, Resized};
 use crate::s3::{Connection, Prefix, S3Params};
@@ -221,11 +221,20 @@ pub fn tsne(scores: &DataFrame, params: &TsneParams) -> Result<Tsne, Sentence> {
     Ok(embedded)
 }
 
+/// [`findings::findings`]: outliers, representatives and labels that neighbours do not share.
+///
+/// # Errors
+/// As there.
+pub fn findings(scores: &DataFrame) -> Result<Findings, Sentence> {
+    let _working = Working::begin();
+    Ok(findings::findings(scores)?)
+}
+
 /// [`quality::quality`] of an embedding of `scores` at 10 neighbours, as in `report`.
 ///
 /// # Errors
 /// As there, and if the embedding has other rows.
-pub fn quality(scores: &DataFrame, embedded: &Tsne) -> Result<QualityRecord, Sentence> {
+pub fn quality(scores: &DataFrame, embedded: &Tsne) -> Result<Quality, Sentence> {
     let _working = Working::begin();
     let keys = |frame: &DataFrame| frame.column(KEY).ok().cloned();
     if keys(scores) != keys(&embedded.frame) || scores.height() != embedded.frame.height() {

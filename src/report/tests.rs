@@ -12,7 +12,7 @@ const HOSTILE: &str = "</script><script>alert(1)</script>\u{0}\u{202E}'\"&";
 fn record(n: u64, label: &str) -> Run {
     let digest = "0".repeat(64);
     let run = json!({
-        "schema": "fruits-run/1",
+        "schema": "fruits-run/2",
         "status": { "state": "complete" },
         "source": {
             "kind": "folder", "name": label, "n_objects": n + 1, "size_bytes": 1000,

@@ -16,7 +16,9 @@ const ORDER: [&[&str]; 18] = [
     &["simd"],
     &["neighbors"],
     &["source"],
-    &["load", "resize", "features", "pca", "tsne", "quality"],
+    &[
+        "load", "resize", "features", "pca", "findings", "tsne", "quality",
+    ],
     &["store"],
     &["pipeline"],
     &["outputs"],

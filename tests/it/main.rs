@@ -17,6 +17,7 @@ mod faults;
 mod images;
 mod interruption;
 mod layers;
+mod measures;
 mod reference;
 mod run;
 mod s3;

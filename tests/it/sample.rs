@@ -155,7 +155,14 @@ fn the_embeddings_hold_what_the_record_says() {
     let mut expected = vec!["key".to_owned(), "label".to_owned()];
     let k = run["pca"]["n_components"].as_u64().expect("a count");
     expected.extend((1..=k).map(|i| format!("pc{i}")));
-    expected.extend(["tsne_x".to_owned(), "tsne_y".to_owned()]);
+    let measured = [
+        "outlier_score",
+        "label_agreement",
+        "tsne_x",
+        "tsne_y",
+        "trust",
+    ];
+    expected.extend(measured.map(str::to_owned));
     assert_eq!(names, expected);
     assert_eq!(
         frame.height() as u64,

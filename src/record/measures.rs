@@ -1,0 +1,164 @@
+//! What a run measured: how well the embedding keeps neighbours and labels, and which images stand out.
+
+use serde::{Deserialize, Serialize};
+
+/// How well the embedding keeps neighbours and labels.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct QualityRecord {
+    /// Neighbours of the measures that stand alone; of the others see their own `k`.
+    pub k: usize,
+    /// Trustworthiness of the embedding against the kept components, 0 to 1.
+    pub trustworthiness: f64,
+    /// Continuity: the same with the two spaces exchanged, 0 to 1.
+    pub continuity: f64,
+    /// Mean share of the `k` nearest images in PCA space that are among the `k` nearest in the embedding.
+    pub neighbor_recall: f64,
+    /// Trustworthiness and continuity at several numbers of neighbours, ascending.
+    pub by_neighbors: Vec<Faithfulness>,
+    /// Share of images whose label their `k` nearest others vote for, in PCA space; absent with one class.
+    pub knn_accuracy_pca: Option<f64>,
+    /// The same in the embedding.
+    pub knn_accuracy_tsne: Option<f64>,
+    /// More on labels; absent with one class.
+    pub labels: Option<LabelsRecord>,
+    /// Images whose ranks, silhouettes and sequences were measured, each against all others.
+    pub n_sampled: usize,
+}
+
+/// Trustworthiness and continuity at one number of neighbours.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Faithfulness {
+    /// Neighbours.
+    pub k: usize,
+    /// 0 to 1.
+    pub trustworthiness: f64,
+    /// 0 to 1.
+    pub continuity: f64,
+}
+
+/// How well the labels of neighbours tell an image's own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LabelsRecord {
+    /// Runs of frames of one object that the file names tell apart; absent where no class has two of them.
+    pub sequences: Option<Sequences>,
+    /// In PCA space.
+    pub pca: LabelQuality,
+    /// In the embedding.
+    pub tsne: LabelQuality,
+}
+
+/// Frames of one object, one after the other, are near duplicates; a vote without them says more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sequences {
+    /// Sequences in all classes.
+    pub n_sequences: usize,
+    /// Measured images whose class has another sequence than their own: only they can be judged.
+    pub n_judged: usize,
+}
+
+/// The labels in one space.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LabelQuality {
+    /// Share of all images whose label their `k` nearest others vote for.
+    pub accuracy: f64,
+    /// What that share is when labels are shuffled.
+    pub null: PermutationNull,
+    /// The same share when no image of the own sequence votes, of the images that can be judged.
+    pub accuracy_other_sequences: Option<f64>,
+    /// Mean silhouette, -1 to 1.
+    pub silhouette: f64,
+    /// Per class, in the order of the run's classes.
+    pub classes: Vec<ClassQuality>,
+    /// How often the neighbours of images of one class vote for which, by label and vote; pairs that do not occur are
+    /// left out.
+    pub confusion: Vec<Confusion>,
+}
+
+/// Accuracies under shuffled labels (Ojala & Garriga 2010).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct PermutationNull {
+    /// Permutations.
+    pub n_permutations: usize,
+    /// Mean accuracy.
+    pub mean: f64,
+    /// Largest accuracy.
+    pub max: f64,
+    /// (1 + permutations at least as accurate) / (1 + permutations).
+    pub p_value: f64,
+}
+
+/// A class in one space.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClassQuality {
+    /// Its name.
+    pub label: String,
+    /// Its images.
+    pub n: u64,
+    /// Share of them whose neighbours vote for it.
+    pub accuracy: f64,
+    /// The same without the own sequence; absent where none can be judged.
+    pub accuracy_other_sequences: Option<f64>,
+    /// Mean silhouette of its measured images; absent if none was measured.
+    pub silhouette: Option<f64>,
+}
+
+/// Images of one class whose neighbours vote for one class.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confusion {
+    /// Their class.
+    pub label: String,
+    /// The class that is voted for.
+    pub predicted: String,
+    /// How many they are.
+    pub n: u64,
+}
+
+/// Images that stand out in PCA space.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FindingsRecord {
+    /// Neighbours of the outlier score.
+    pub outlier_neighbors: usize,
+    /// Neighbours that vote on labels.
+    pub label_neighbors: usize,
+    /// Images with the highest local outlier factor, highest first, at most twelve.
+    pub outliers: Vec<Outlier>,
+    /// The image nearest to the mean of each class.
+    pub representatives: Vec<Representative>,
+    /// Images whose neighbours vote for another class than their own.
+    pub n_disagreements: u64,
+    /// Those with the smallest share of neighbours of their own class, at most twelve.
+    pub disagreements: Vec<Disagreement>,
+}
+
+/// An image far from where its neighbours are dense.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Outlier {
+    /// The image.
+    pub key: String,
+    /// Local outlier factor; 1 is as dense as its neighbours.
+    pub score: f64,
+    /// Its nearest images, nearest first.
+    pub neighbors: Vec<String>,
+}
+
+/// An image that stands for its class.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Representative {
+    /// The class.
+    pub label: String,
+    /// The image.
+    pub key: String,
+}
+
+/// An image whose neighbours are of another class.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Disagreement {
+    /// The image.
+    pub key: String,
+    /// The class that its neighbours vote for.
+    pub predicted: String,
+    /// Share of its neighbours that have its own label.
+    pub agreement: f64,
+    /// Its nearest images, nearest first.
+    pub neighbors: Vec<String>,
+}
