@@ -24,6 +24,8 @@ pub mod error;
 pub mod record;
 pub mod schema;
 
+pub mod gates;
+
 pub mod rejection;
 
 pub mod atomic;

@@ -1,5 +1,6 @@
 //! The files of a run, in an order that leaves no lie behind: data, then the record that names their digests.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use polars::prelude::*;
@@ -27,6 +28,9 @@ pub const MANIFEST: &str = "manifest.parquet";
 pub const PCA: &str = "pca.parquet";
 /// Files that could not be used: `key`, `size_bytes`, `reason`, `message`.
 pub const REJECTED: &str = "rejected.csv";
+/// Files that are equal and images that look alike: `kind` (`exact`: same bytes; `near`: close descriptors), `group`,
+/// `key`, `distance` (of the kept components; 0 of equal files).
+pub const DUPLICATES: &str = "duplicates.csv";
 /// [`Timings`].
 pub const TIMINGS: &str = "timings.json";
 /// [`Run`].
@@ -58,6 +62,7 @@ pub fn write(outcome: &mut Outcome, folder: &Path) -> Result<()> {
         outputs.push(describe(PCA, &atomic::read(&path)?));
     }
     outputs.push(put(folder, REJECTED, &rejected(&outcome.rejected)?)?);
+    outputs.push(put(folder, DUPLICATES, &duplicates(outcome)?)?);
     outcome.run.provenance.outputs = outputs;
     write_timings(&outcome.timings, folder)?;
     write_run(&outcome.run, folder)
@@ -155,11 +160,12 @@ pub fn upload(folder: &Path, prefix: &Prefix) -> Result<()> {
 }
 
 /// What a run leaves, in the order it is uploaded in, with media types.
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 8] = [
     (MANIFEST, PARQUET),
     (EMBEDDINGS, PARQUET),
     (PCA, PARQUET),
     (REJECTED, "text/csv; charset=utf-8"),
+    (DUPLICATES, "text/csv; charset=utf-8"),
     (TIMINGS, JSON),
     (REPORT, "text/html; charset=utf-8"),
     (RUN, JSON),
@@ -218,6 +224,34 @@ fn parquet(mut frame: DataFrame) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// All groups of equal files, and the pairs of the record.
+fn duplicates(outcome: &Outcome) -> Result<Vec<u8>> {
+    let mut same: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let keys = strings(&outcome.images, KEY)?;
+    for (digest, &key) in strings(&outcome.images, SHA256)?.into_iter().zip(&keys) {
+        same.entry(digest).or_default().push(key);
+    }
+    let mut groups: Vec<_> = same.into_values().filter(|keys| keys.len() > 1).collect();
+    groups.sort();
+    let exact = groups.into_iter().map(|keys| ("exact", keys, 0.0));
+    let near = outcome.run.dataset.near_duplicates.iter();
+    let near = near.map(|p| {
+        (
+            "near",
+            vec![p.first.as_str(), p.second.as_str()],
+            p.distance,
+        )
+    });
+    let mut rows = Vec::new();
+    for (group, (kind, keys, distance)) in exact.chain(near).enumerate() {
+        for key in keys {
+            let (group, distance) = ((group + 1).to_string(), distance.to_string());
+            rows.push([kind.to_owned(), group, key.to_owned(), distance]);
+        }
+    }
+    csv(DUPLICATES, ["kind", "group", "key", "distance"], rows)
+}
+
 fn rejected(frame: &DataFrame) -> Result<Vec<u8>> {
     let names = ["key", "size_bytes", "reason", "message"];
     let sizes = column(frame, SIZE_BYTES)?.u64()?;
@@ -226,21 +260,29 @@ fn rejected(frame: &DataFrame) -> Result<Vec<u8>> {
         strings(frame, names[2])?,
         strings(frame, names[3])?,
     ];
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    let internal = |e: csv::Error| Error::Internal(format!("rejected.csv: {e}"));
-    writer.write_record(names).map_err(internal)?;
-    for (i, size) in sizes.no_null_iter().enumerate() {
-        let row = [
-            columns[0][i],
-            &size.to_string(),
-            columns[1][i],
-            columns[2][i],
-        ];
-        writer.write_record(row).map_err(internal)?;
-    }
+    let rows = sizes.no_null_iter().enumerate().map(|(i, size)| {
+        let text = |column: usize| columns[column][i].to_owned();
+        [text(0), size.to_string(), text(1), text(2)]
+    });
+    csv(REJECTED, names, rows)
+}
+
+fn csv<const N: usize>(
+    name: &str,
+    header: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> Result<Vec<u8>> {
+    let internal = |e: String| Error::Internal(format!("{name}: {e}"));
+    let mut writer = ::csv::Writer::from_writer(Vec::new());
     writer
-        .into_inner()
-        .map_err(|e| Error::Internal(format!("rejected.csv: {e}")))
+        .write_record(header)
+        .map_err(|e| internal(e.to_string()))?;
+    for row in rows {
+        writer
+            .write_record(row)
+            .map_err(|e| internal(e.to_string()))?;
+    }
+    writer.into_inner().map_err(|e| internal(e.to_string()))
 }
 
 fn remove_if_there(path: &Path) -> Result<()> {

@@ -60,8 +60,22 @@ pub struct Gate {
     pub limit: f64,
     /// What was measured; absent if the run did not come that far, which fails.
     pub value: Option<f64>,
+    /// What both count.
+    pub unit: Unit,
     /// Whether the value is within the limit.
     pub passed: bool,
+}
+
+/// What the numbers of a gate count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// Files.
+    Files,
+    /// Shares of 1.
+    Share,
+    /// A score from 0 to 1.
+    Score,
 }
 
 /// How far a run came.

@@ -6,10 +6,12 @@
 
 mod context;
 mod dataset;
+mod findings;
 pub(crate) mod format;
 mod numbers;
 mod page;
 mod points;
+mod quality;
 mod rows;
 mod science;
 mod sprites;
@@ -40,8 +42,8 @@ pub struct ReportInput<'a> {
     /// What the run took.
     pub timings: &'a Timings,
     /// One row an accepted image, sorted by key: `key`, `label`, `size_bytes`, `width`, `height`,
-    /// `mode`, `thumbnail` (JPEG of at most 64 x 64), and, where the stage ran, `pc1`, `pc2` and
-    /// `tsne_x`, `tsne_y`.
+    /// `mode`, `thumbnail` (JPEG of at most 64 x 64), and, where the stage ran, `pc1`, `pc2`,
+    /// `outlier_score`, `label_agreement`, `tsne_x`, `tsne_y` and `trust`.
     pub images: &'a DataFrame,
     /// One row a rejected file: `key`, `size_bytes`, `reason`, `message`.
     pub rejected: &'a DataFrame,

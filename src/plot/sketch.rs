@@ -118,6 +118,13 @@ impl<DB: DrawingBackend> Sketch<DB> {
         self.area.draw(&rectangle).map_err(|error| fault(&error))
     }
 
+    /// A filled rectangle that what lies below shines through.
+    pub(super) fn tint(&self, a: At, b: At, color: RGBColor, opacity: f64) -> Result<()> {
+        let corners = [self.step(a), self.step(b)];
+        let rectangle = Rectangle::new(corners, color.mix(opacity).filled());
+        self.area.draw(&rectangle).map_err(|error| fault(&error))
+    }
+
     /// A marker of about the area of a circle of `radius`.
     pub(super) fn marker(&self, shape: Shape, at: At, radius: f64, color: RGBColor) -> Result<()> {
         let done = match shape.corners() {

@@ -22,6 +22,8 @@ pub(super) struct Page {
     pub(super) variance: Option<VarianceSection>,
     pub(super) pca: Option<ScatterSection>,
     pub(super) tsne: Option<ScatterSection>,
+    pub(super) quality: Option<QualitySection>,
+    pub(super) findings: Option<FindingsSection>,
     pub(super) missing: Missing,
     pub(super) timing: Timing,
     pub(super) provenance: ProvenanceSection,
@@ -42,11 +44,12 @@ pub(super) struct Heading {
 /// The first screen.
 #[derive(Debug, Serialize)]
 pub(super) struct Summary {
-    /// `complete` or `partial`.
+    /// `complete`, `partial` or `failed` (a gate).
     pub(super) state: &'static str,
     pub(super) sentence: String,
     pub(super) cards: Vec<Card>,
     pub(super) checks: Vec<Check>,
+    pub(super) gates: Vec<Check>,
     pub(super) warnings: Vec<String>,
 }
 
@@ -230,12 +233,85 @@ pub(super) struct AxisEnd {
     pub(super) thumbs: Vec<Thumb>,
 }
 
+/// Section on how well neighbours and labels are kept.
+#[derive(Debug, Serialize)]
+pub(super) struct QualitySection {
+    pub(super) sentences: Vec<String>,
+    /// By the number of neighbours: trustworthiness and continuity.
+    pub(super) neighborhoods: Vec<SpaceRow>,
+    pub(super) facts: Vec<Fact>,
+    pub(super) labels_sentences: Vec<String>,
+    /// Measures of labels in PCA and t-SNE space.
+    pub(super) spaces: Vec<SpaceRow>,
+    pub(super) classes: Vec<ClassQualityRow>,
+    pub(super) has_sequences: bool,
+    pub(super) confusions: Vec<ConfusionView>,
+    pub(super) k: usize,
+}
+
+/// A name and some figures.
+#[derive(Debug, Serialize)]
+pub(super) struct SpaceRow {
+    pub(super) name: String,
+    pub(super) values: Vec<String>,
+}
+
+/// A class; pairs are PCA and t-SNE.
+#[derive(Debug, Serialize)]
+pub(super) struct ClassQualityRow {
+    pub(super) marker: String,
+    pub(super) label: String,
+    pub(super) n: String,
+    pub(super) accuracy: [String; 2],
+    pub(super) other_sequences: [String; 2],
+    pub(super) silhouette: [String; 2],
+}
+
+/// Which classes are taken for which, in one space.
+#[derive(Debug, Serialize)]
+pub(super) struct ConfusionView {
+    pub(super) name: &'static str,
+    pub(super) plot: String,
+    pub(super) note: Option<String>,
+    pub(super) n_wrong: String,
+    pub(super) pairs: Vec<PairRow>,
+    pub(super) has_more: bool,
+    pub(super) n_more: String,
+}
+
+/// Images of one class that are taken for another.
+#[derive(Debug, Serialize)]
+pub(super) struct PairRow {
+    pub(super) label: String,
+    pub(super) predicted: String,
+    pub(super) n: String,
+}
+
+/// Section on images that stand out.
+#[derive(Debug, Serialize)]
+pub(super) struct FindingsSection {
+    pub(super) outliers_sentence: String,
+    pub(super) outliers: Vec<Finding>,
+    pub(super) representatives: Vec<Thumb>,
+    pub(super) n_more_representatives: usize,
+    pub(super) disagreements_sentence: String,
+    pub(super) disagreements: Vec<Finding>,
+}
+
+/// An image that stands out, and its nearest.
+#[derive(Debug, Serialize)]
+pub(super) struct Finding {
+    pub(super) image: Thumb,
+    pub(super) near: Vec<Thumb>,
+}
+
 /// Why a section is empty; said only where it is.
 #[derive(Debug, Serialize)]
 pub(super) struct Missing {
     pub(super) features: String,
     pub(super) pca: String,
     pub(super) tsne: String,
+    pub(super) quality: String,
 }
 
 /// Section on time: the only one that differs between two runs of one command.

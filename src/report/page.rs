@@ -13,7 +13,7 @@ use super::context::{Heading, Missing, Page};
 use super::points::Points;
 use super::rows::Rows;
 use super::sprites::{Sprites, sprites};
-use super::{MAX_BYTES, ReportInput, dataset, numbers, science, summary};
+use super::{MAX_BYTES, ReportInput, dataset, findings, numbers, quality, science, summary};
 use crate::error::{Error, Result};
 use crate::plot::shown;
 use crate::record::{Run, Status};
@@ -23,7 +23,7 @@ const STYLE: &str = include_str!("../../templates/report.css");
 const SCRIPT: &str = include_str!("../../templates/report.js");
 
 /// Id and title of every section, in order; numbers follow from the position.
-const SECTIONS: [(&str, &str); 11] = [
+const SECTIONS: [(&str, &str); 13] = [
     ("summary", "Summary"),
     ("parameters", "Parameters"),
     ("dataset", "Dataset"),
@@ -32,6 +32,8 @@ const SECTIONS: [(&str, &str); 11] = [
     ("variance", "Explained variance"),
     ("pca", "PCA scatter"),
     ("tsne", "t-SNE scatter"),
+    ("quality", "Quality"),
+    ("findings", "Outliers, representatives, label disagreements"),
     ("timing", "Time and resources"),
     ("provenance", "Provenance and how to reproduce"),
     ("glossary", "Glossary"),
@@ -77,6 +79,8 @@ pub(super) fn assemble(input: &ReportInput, rows: &Rows) -> Result<Page> {
         variance: science::variance_section(run, rows)?,
         pca: science::pca_section(run, rows)?,
         tsne: science::tsne_section(run, rows)?,
+        quality: quality::quality_section(run)?,
+        findings: findings::findings_section(run, rows),
         missing: missing(run),
         timing: numbers::timing(input.timings),
         provenance: numbers::provenance(run),
@@ -138,9 +142,23 @@ fn wanted(run: &Run, rows: &Rows) -> Vec<usize> {
         .near_duplicates
         .iter()
         .flat_map(|pair| [&pair.first, &pair.second]);
+    let found = run.findings.iter().flat_map(|found| {
+        let outliers = found
+            .outliers
+            .iter()
+            .flat_map(|o| std::iter::once(&o.key).chain(&o.neighbors));
+        let odd = found
+            .disagreements
+            .iter()
+            .flat_map(|d| std::iter::once(&d.key).chain(&d.neighbors));
+        outliers
+            .chain(odd)
+            .chain(found.representatives.iter().map(|r| &r.key))
+    });
     let mut wanted: Vec<usize> = worst
         .chain(twins)
         .chain(near)
+        .chain(found)
         .filter_map(|key| rows.find(key))
         .collect();
     wanted.sort_unstable();
@@ -197,6 +215,7 @@ fn missing(run: &Run) -> Missing {
         features: reason("descriptor"),
         pca: reason("principal component"),
         tsne: reason("t-SNE embedding"),
+        quality: reason("measure of an embedding"),
     }
 }
 

@@ -8,6 +8,7 @@ use super::sprites::{SHEET_COLUMNS, Sprites};
 use crate::error::Result;
 use crate::plot::{marker_shapes, shown};
 use crate::record::ClassCount;
+use crate::schema::{LABEL_AGREEMENT, OUTLIER_SCORE, TRUST};
 
 /// Largest number a position becomes; the one above says that the point is not drawn.
 const STEPS: u16 = u16::MAX - 1;
@@ -25,7 +26,20 @@ pub(super) struct Points {
     shapes: Vec<Option<Vec<(f64, f64)>>>,
     pca: Option<Quantised>,
     tsne: Option<Quantised>,
+    scores: Vec<ScoreOfAll>,
     thumbs: Thumbs,
+}
+
+/// A number an image that can colour the points.
+#[derive(Debug, Serialize)]
+struct ScoreOfAll {
+    id: &'static str,
+    name: &'static str,
+    /// What it says, in a sentence.
+    about: &'static str,
+    range: (f32, f32),
+    /// As positions; those without a value are [`MISSING`].
+    values: String,
 }
 
 /// Positions as multiples of a 65,534th of their range.
@@ -62,6 +76,7 @@ impl Points {
             shapes: marker_shapes(),
             pca: rows.pca.as_ref().map(quantised_plane),
             tsne: rows.tsne.as_ref().map(quantised_plane),
+            scores: scores(rows),
             thumbs: Thumbs {
                 edge: sprites.edge,
                 columns: SHEET_COLUMNS,
@@ -73,6 +88,39 @@ impl Points {
             },
         })
     }
+}
+
+fn scores(rows: &Rows) -> Vec<ScoreOfAll> {
+    let known = [
+        (
+            LABEL_AGREEMENT,
+            "Label agreement",
+            "Share of the nearest images in PCA space that have the same label.",
+        ),
+        (
+            OUTLIER_SCORE,
+            "Outlier score",
+            "Local outlier factor in PCA space: 1 lies as dense as its neighbours, more lies apart.",
+        ),
+        (
+            TRUST,
+            "Trust",
+            "The image's own part of trustworthiness: below 1 it has neighbours here that it has not in PCA space.",
+        ),
+    ];
+    let score = |(id, name, about)| {
+        let values: &Vec<f32> = rows.scores.get(id)?;
+        let finite: Vec<bool> = values.iter().map(|v| v.is_finite()).collect();
+        let (range, values) = quantised(values, &finite);
+        Some(ScoreOfAll {
+            id,
+            name,
+            about,
+            range,
+            values: BASE64_STANDARD.encode(little_endian(&values)),
+        })
+    };
+    known.into_iter().filter_map(score).collect()
 }
 
 fn quantised_plane(plane: &Plane) -> Quantised {

@@ -44,6 +44,8 @@ pub(super) struct Rows<'a> {
     pub(super) pca: Option<Plane>,
     /// Embedding, if t-SNE ran.
     pub(super) tsne: Option<Plane>,
+    /// What was measured of each image, by column, as far as the run came; NaN where it was not.
+    pub(super) scores: BTreeMap<&'static str, Vec<f32>>,
 }
 
 impl<'a> Rows<'a> {
@@ -78,6 +80,7 @@ impl<'a> Rows<'a> {
             rejected: rejected_rows(rejected)?,
             pca: plane(images, &schema::pc(0), &schema::pc(1))?,
             tsne: plane(images, schema::TSNE_X, schema::TSNE_Y)?,
+            scores: scores(images)?,
         })
     }
 
@@ -102,6 +105,21 @@ impl<'a> Rows<'a> {
         };
         self.images.iter().map(number).collect()
     }
+}
+
+fn scores(images: &DataFrame) -> Result<BTreeMap<&'static str, Vec<f32>>> {
+    let mut scores = BTreeMap::new();
+    for name in [
+        schema::LABEL_AGREEMENT,
+        schema::OUTLIER_SCORE,
+        schema::TRUST,
+    ] {
+        if let Ok(column) = images.column(name) {
+            let values = column.f32()?.iter().map(|v| v.unwrap_or(f32::NAN));
+            scores.insert(name, values.collect());
+        }
+    }
+    Ok(scores)
 }
 
 fn rejected_rows(frame: &DataFrame) -> Result<Vec<RejectedRow<'_>>> {

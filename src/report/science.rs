@@ -167,30 +167,6 @@ pub(super) fn tsne_section(run: &Run, rows: &Rows) -> Result<Option<ScatterSecti
             format!("{:.4}", tsne.kl_divergence),
         ),
     ];
-    if let Some(quality) = &run.quality {
-        let k = quality.k;
-        section.facts.push(Fact::new(
-            "Trustworthiness",
-            format!("{:.4} ({k} neighbours)", quality.trustworthiness),
-        ));
-        for (name, accuracy) in [
-            ("Label kNN accuracy, PCA", quality.knn_accuracy_pca),
-            ("Label kNN accuracy, t-SNE", quality.knn_accuracy_tsne),
-        ] {
-            if let Some(accuracy) = accuracy {
-                section.facts.push(Fact::new(
-                    name,
-                    format!("{} ({k} neighbours)", percent(accuracy)),
-                ));
-            }
-        }
-        if (quality.n_sampled as u64) < run.images.accepted {
-            let n = count(quality.n_sampled as u64);
-            section
-                .facts
-                .push(Fact::new("Measured on", format!("a sample of {n} images")));
-        }
-    }
     Ok(Some(section))
 }
 

@@ -4,12 +4,20 @@ use super::ReportInput;
 use super::context::{Card, Check, CheckState, Summary};
 use super::format::{count, counted, percent};
 use crate::plot::shown;
-use crate::record::{Run, Status};
+use crate::record::{Gate, Run, Status, Unit};
 use crate::schema::{N_FEATURES, SIDE};
 
 pub(super) fn summary(input: &ReportInput, notes: Vec<String>) -> Summary {
     let run = input.run;
     let (state, sentence) = match &run.status {
+        Status::Complete if run.gates.iter().any(|gate| !gate.passed) => {
+            let n = run.gates.iter().filter(|gate| !gate.passed).count() as u64;
+            let gates = format!(
+                "{n} of {}",
+                counted(run.gates.len() as u64, "limit", "limits")
+            );
+            ("failed", format!("{gates} not kept. {}", headline(run)))
+        }
         Status::Complete => ("complete", headline(run)),
         Status::Partial { stage, reason } => (
             "partial",
@@ -27,6 +35,7 @@ pub(super) fn summary(input: &ReportInput, notes: Vec<String>) -> Summary {
         sentence,
         cards: cards(run),
         checks: checks(run),
+        gates: run.gates.iter().map(gate).collect(),
         warnings,
     }
 }
@@ -90,7 +99,7 @@ fn cards(run: &Run) -> Vec<Card> {
             name: "Trustworthiness",
             value: format!("{:.4}", quality.trustworthiness),
             note: format!("t-SNE against PCA, {} neighbours", quality.k),
-            section: "tsne",
+            section: "quality",
         });
         if let Some(accuracy) = quality.knn_accuracy_pca {
             let tsne = quality
@@ -104,7 +113,7 @@ fn cards(run: &Run) -> Vec<Card> {
                     quality.k,
                     tsne.unwrap_or_default()
                 ),
-                section: "tsne",
+                section: "quality",
             });
         }
     }
@@ -197,6 +206,39 @@ fn checks(run: &Run) -> Vec<Check> {
         storage_check(run),
         reproducible_check(run),
     ]
+}
+
+/// A limit that the run was held to.
+fn gate(gate: &Gate) -> Check {
+    let number = |value: f64| match gate.unit {
+        Unit::Files => counted(value as u64, "file", "files"),
+        Unit::Share => percent(value),
+        Unit::Score => format!("{value:.4}"),
+    };
+    let (name, section) = match gate.name.as_str() {
+        "max-rejected" => ("Rejected files", "files"),
+        "min-variance" => ("Variance explained", "variance"),
+        "min-trust" => ("Trustworthiness", "quality"),
+        _ => ("Label kNN accuracy in PCA space", "quality"),
+    };
+    let bound = match gate.name.starts_with("max") {
+        true => "at most",
+        false => "at least",
+    };
+    Check {
+        state: match gate.passed {
+            true => CheckState::Met,
+            false => CheckState::Missed,
+        },
+        name,
+        finding: format!(
+            "{}; {bound} {} was asked for (--{})",
+            gate.value.map_or_else(|| "not measured".to_owned(), number),
+            number(gate.limit),
+            shown(&gate.name)
+        ),
+        section,
+    }
 }
 
 fn storage_check(run: &Run) -> Check {

@@ -5,9 +5,10 @@ use std::path::Path;
 use crate::run::project;
 
 /// Every module may use those in front of it. Steps stand side by side and do not know each other.
-const ORDER: [&[&str]; 18] = [
+const ORDER: [&[&str]; 19] = [
     &["error"],
     &["schema", "record"],
+    &["gates"],
     &["rejection"],
     &["atomic"],
     &["s3"],

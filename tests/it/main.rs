@@ -14,6 +14,7 @@ mod bucket;
 mod command_line;
 mod decode;
 mod faults;
+mod gates;
 mod images;
 mod interruption;
 mod layers;

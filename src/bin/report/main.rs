@@ -10,11 +10,12 @@ mod signals;
 use std::io::Write;
 use std::process::ExitCode;
 
+use fruits::gates::Gates;
 use fruits::load::LoadParams;
 use fruits::pca::{Keep, PcaParams};
 use fruits::pipeline::{self, Event, Outcome, Params, Plan};
 use fruits::place::Place;
-use fruits::record::{self, Parameter, Status};
+use fruits::record::{self, Gate, Parameter, Status};
 use fruits::s3::Connection;
 use fruits::tsne::TsneParams;
 use fruits::{Error, Result, outputs, report};
@@ -30,6 +31,7 @@ mod code {
     pub const INTERNAL: u8 = 1;
     pub const USAGE: u8 = 2;
     pub const NO_IMAGE: u8 = 3;
+    pub const GATE: u8 = 4;
     pub const PARTIAL: u8 = 5;
     pub const STORAGE: u8 = 6;
 }
@@ -67,9 +69,11 @@ fn run(said: &Said) -> Result<u8> {
     places.out.check_writable()?;
     let mut outcome = pipeline::run(&params, &mut |event| progress.show(event), stop)?;
     name_origins(&mut outcome, said);
+    outcome.run.gates = gates(options).check(&outcome.run);
     write(&mut outcome, &places, &mut progress)?;
     let code = match &outcome.run.status {
-        Status::Complete => code::COMPLETE,
+        Status::Complete if outcome.run.gates.iter().all(|gate| gate.passed) => code::COMPLETE,
+        Status::Complete => code::GATE,
         Status::Partial { .. } if outcome.run.images.accepted == 0 => code::NO_IMAGE,
         Status::Partial { .. } => code::PARTIAL,
     };
@@ -167,10 +171,32 @@ fn verdict(outcome: &Outcome, out: &Place) -> String {
         Place::Bucket(prefix) => format!("{prefix}{}", outputs::REPORT),
     };
     match &outcome.run.status {
-        Status::Complete => format!("complete: {counts}: {report}"),
+        Status::Complete => format!(
+            "complete{}: {counts}: {report}",
+            failed_gates(&outcome.run.gates)
+        ),
         Status::Partial { stage, reason } => {
             format!("partial, without {stage}: {reason}: {counts}: {report}")
         }
+    }
+}
+
+/// The limits that were not kept, for the last line.
+fn failed_gates(gates: &[Gate]) -> String {
+    let failed = gates.iter().filter(|gate| !gate.passed);
+    let words = failed.map(|gate| {
+        let value = gate.value.map_or("nothing".to_owned(), |v| v.to_string());
+        format!(", but {value} does not keep --{} {}", gate.name, gate.limit)
+    });
+    words.collect()
+}
+
+fn gates(options: &Options) -> Gates {
+    Gates {
+        max_rejected: options.max_rejected,
+        min_variance: options.min_variance,
+        min_trust: options.min_trust,
+        min_knn_accuracy: options.min_knn_accuracy,
     }
 }
 

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 use fruits::features::Precision;
+use fruits::gates::MostRejected;
 use fruits::pca::Solver;
 use fruits::place::Address;
 use fruits::resize::Filter;
@@ -130,6 +131,24 @@ pub struct Options {
         help_heading = "PCA and t-SNE"
     )]
     pub seed: u64,
+
+    /// Fail if more files than this are rejected, a number or a share such as 1% [exit code 4, report complete]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "FRUITS_MAX_REJECTED",
+        help_heading = "Gates"
+    )]
+    pub max_rejected: Option<MostRejected>,
+    /// Fail if the kept components explain less of the variance than this share, such as 0.9
+    #[arg(long, value_name = "R", env = "FRUITS_MIN_VARIANCE", help_heading = "Gates", value_parser = limit)]
+    pub min_variance: Option<f64>,
+    /// Fail if the trustworthiness of t-SNE at 10 neighbours is less than this, such as 0.95
+    #[arg(long, value_name = "T", env = "FRUITS_MIN_TRUST", help_heading = "Gates", value_parser = limit)]
+    pub min_trust: Option<f64>,
+    /// Fail if the 10 nearest in PCA space tell the label of less than this share of images, such as 0.9
+    #[arg(long, value_name = "R", env = "FRUITS_MIN_KNN_ACCURACY", help_heading = "Gates", value_parser = limit)]
+    pub min_knn_accuracy: Option<f64>,
 
     /// Region of all buckets of the run [default: AWS_REGION, the profile's or the instance's]
     #[arg(
@@ -274,6 +293,13 @@ fn share(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(r) if r > 0.0 && r < 1.0 => Ok(r),
         _ => Err("must be above 0 and below 1, such as 0.9".to_owned()),
+    }
+}
+
+fn limit(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(r) if (0.0..=1.0).contains(&r) => Ok(r),
+        _ => Err("must be between 0 and 1, such as 0.9".to_owned()),
     }
 }
 
