@@ -72,12 +72,14 @@ pub(super) fn label_quality(
     let right: u64 = (0..n_classes).map(|c| votes[c][c]).sum();
     let accuracy = right as f64 / classes.numbers.len() as f64;
 
+    let mut votes_of_others = vec![vec![0u64; n_classes]; n_classes];
     let mut by_class = vec![Sums::default(); n_classes];
     for (&i, row) in rows.iter().zip(&measured.rows) {
         let sums = &mut by_class[classes.numbers[i]];
         sums.n += 1;
         sums.silhouette += row.silhouette[at];
         if let Some(vote) = row.vote_of_others[at] {
+            votes_of_others[classes.numbers[i]][vote] += 1;
             sums.n_judged += 1;
             sums.n_right += usize::from(vote == classes.numbers[i]);
         }
@@ -95,22 +97,28 @@ pub(super) fn label_quality(
         accuracy_other_sequences: sums.accuracy_of_others(),
         silhouette: (sums.n > 0).then(|| sums.silhouette / sums.n as f64),
     };
-    let pairs = (0..n_classes).flat_map(|c| (0..n_classes).map(move |vote| (c, vote)));
-    let confusion = pairs.filter(|&(c, vote)| votes[c][vote] > 0);
     LabelQuality {
         accuracy,
         null: null(space, k, &classes.numbers, accuracy, seed),
         accuracy_other_sequences: total.accuracy_of_others(),
         silhouette: total.silhouette / total.n as f64,
         classes: by_class.iter().enumerate().map(class).collect(),
-        confusion: confusion
-            .map(|(c, vote)| Confusion {
-                label: classes.names[c].to_owned(),
-                predicted: classes.names[vote].to_owned(),
-                n: votes[c][vote],
-            })
-            .collect(),
+        confusion: confusions(&votes, classes),
+        confusion_other_sequences: confusions(&votes_of_others, classes),
     }
+}
+
+/// The pairs of class and vote that occur, in the order of their names.
+fn confusions(votes: &[Vec<u64>], classes: &Classes) -> Vec<Confusion> {
+    let pairs = (0..votes.len()).flat_map(|c| (0..votes.len()).map(move |vote| (c, vote)));
+    pairs
+        .filter(|&(c, vote)| votes[c][vote] > 0)
+        .map(|(c, vote)| Confusion {
+            label: classes.names[c].to_owned(),
+            predicted: classes.names[vote].to_owned(),
+            n: votes[c][vote],
+        })
+        .collect()
 }
 
 /// What is summed over the measured rows of a class.

@@ -72,6 +72,8 @@ pub struct LabelQuality {
     /// How often the neighbours of images of one class vote for which, by label and vote; pairs that do not occur are
     /// left out.
     pub confusion: Vec<Confusion>,
+    /// The same without votes of the own sequence, of the images that can be judged.
+    pub confusion_other_sequences: Vec<Confusion>,
 }
 
 /// Accuracies under shuffled labels (Ojala & Garriga 2010).

@@ -270,7 +270,7 @@ pub(super) struct ClassQualityRow {
 /// Which classes are taken for which, in one space.
 #[derive(Debug, Serialize)]
 pub(super) struct ConfusionView {
-    pub(super) name: &'static str,
+    pub(super) name: String,
     pub(super) plot: String,
     pub(super) note: Option<String>,
     pub(super) n_wrong: String,

@@ -6,7 +6,7 @@ use super::context::{ClassQualityRow, ConfusionView, Fact, PairRow, QualitySecti
 use super::format::{count, counted, percent};
 use crate::error::Result;
 use crate::plot::{About, ConfusionGrid, confusion, marker_svg, shown};
-use crate::record::{LabelQuality, LabelsRecord, QualityRecord, Run};
+use crate::record::{Confusion, LabelQuality, LabelsRecord, QualityRecord, Run};
 
 /// Classes in a confusion plot; more would be too small to read, and the most confused are shown.
 const MAX_CLASSES: usize = 24;
@@ -20,8 +20,18 @@ pub(super) fn quality_section(run: &Run) -> Result<Option<QualitySection>> {
     let labels = quality.labels.as_ref();
     let spaces = labels.map(|labels| [("PCA", &labels.pca), ("t-SNE", &labels.tsne)]);
     let mut confusions = Vec::new();
+    let has_sequences = labels.is_some_and(|labels| labels.sequences.is_some());
     for (name, space) in spaces.into_iter().flatten() {
-        confusions.push(confusion_view(run, name, space)?);
+        confusions.push(confusion_view(run, name, None, &space.confusion)?);
+    }
+    for (name, space) in spaces.into_iter().flatten().filter(|_| has_sequences) {
+        let left_out = Some("own sequence left out");
+        confusions.push(confusion_view(
+            run,
+            name,
+            left_out,
+            &space.confusion_other_sequences,
+        )?);
     }
     let sampled = (quality.n_sampled as u64) < run.images.accepted;
     Ok(Some(QualitySection {
@@ -62,7 +72,7 @@ pub(super) fn quality_section(run: &Run) -> Result<Option<QualitySection>> {
         spaces: labels.map_or_else(Vec::new, |labels| space_rows(quality, labels)),
         labels_sentences: labels.map_or_else(Vec::new, |l| label_sentences(quality, l)),
         classes: labels.map_or_else(Vec::new, |labels| class_rows(run, labels)),
-        has_sequences: labels.is_some_and(|labels| labels.sequences.is_some()),
+        has_sequences,
         confusions,
         k: quality.k,
     }))
@@ -167,12 +177,20 @@ fn class_rows(run: &Run, labels: &LabelsRecord) -> Vec<ClassQualityRow> {
     pairs.enumerate().map(row).collect()
 }
 
-fn confusion_view(run: &Run, name: &'static str, space: &LabelQuality) -> Result<ConfusionView> {
+fn confusion_view(
+    run: &Run,
+    space: &'static str,
+    left_out: Option<&'static str>,
+    confusions: &[Confusion],
+) -> Result<ConfusionView> {
+    let name = match left_out {
+        Some(left_out) => format!("{space}, {left_out}"),
+        None => space.to_owned(),
+    };
     let names: Vec<&str> = run.classes.iter().map(|c| c.label.as_str()).collect();
     let numbers: BTreeMap<&str, usize> = names.iter().zip(0..).map(|(n, i)| (*n, i)).collect();
     let number = |label: &str| numbers.get(label).copied().unwrap_or(0);
-    let mut wrong: Vec<_> = space
-        .confusion
+    let mut wrong: Vec<_> = confusions
         .iter()
         .filter(|c| c.label != c.predicted)
         .collect();
@@ -197,7 +215,7 @@ fn confusion_view(run: &Run, name: &'static str, space: &LabelQuality) -> Result
         .collect();
     let n = shown_classes.len();
     let mut counts = vec![vec![0; n]; n];
-    for pair in &space.confusion {
+    for pair in confusions {
         let at = |label: &str| place.get(&number(label));
         if let (Some(&row), Some(&column)) = (at(&pair.label), at(&pair.predicted)) {
             counts[row][column] = pair.n;
@@ -213,21 +231,31 @@ fn confusion_view(run: &Run, name: &'static str, space: &LabelQuality) -> Result
         )
     });
     let description = format!(
-        "A grid of classes by the class that the nearest images in {name} space vote for. {} of {} are voted for another \
+        "A grid of classes by the class that the nearest images vote for; {name}. {} of {} are voted for another \
          class than their own.{worst}",
         count(n_wrong),
-        counted(run.images.accepted, "image", "images")
+        counted(
+            confusions.iter().map(|pair| pair.n).sum(),
+            "image",
+            "images"
+        )
     );
     let labels: Vec<&str> = shown_classes.iter().map(|&i| names[i]).collect();
-    let totals: Vec<u64> = shown_classes.iter().map(|&i| run.classes[i].n).collect();
+    let mut totals = vec![0; names.len()];
+    for pair in confusions {
+        totals[number(&pair.label)] += pair.n;
+    }
+    let n_judged: u64 = totals.iter().sum();
+    let totals: Vec<u64> = shown_classes.iter().map(|&i| totals[i]).collect();
     let plot = confusion(&ConfusionGrid {
         about: About {
-            id: if name == "PCA" {
-                "plot-confusion-pca"
-            } else {
-                "plot-confusion-tsne"
+            id: match (space, left_out) {
+                ("PCA", None) => "plot-confusion-pca",
+                (_, None) => "plot-confusion-tsne",
+                ("PCA", _) => "plot-confusion-pca-others",
+                _ => "plot-confusion-tsne-others",
             },
-            title: &format!("Votes of neighbours in {name} space"),
+            title: &format!("Votes of neighbours: {name}"),
             description: &description,
         },
         labels: &labels,
@@ -240,7 +268,7 @@ fn confusion_view(run: &Run, name: &'static str, space: &LabelQuality) -> Result
         name,
         plot,
         note,
-        n_wrong: count(n_wrong),
+        n_wrong: format!("{} of {}", count(n_wrong), count(n_judged)),
         n_more: count(wrong.len().saturating_sub(MAX_PAIRS) as u64),
         has_more: wrong.len() > MAX_PAIRS,
         pairs: wrong

@@ -102,6 +102,8 @@ fn cards(run: &Run) -> Vec<Card> {
             section: "quality",
         });
         if let Some(accuracy) = quality.knn_accuracy_pca {
+            let labels = quality.labels.as_ref();
+            let without_own = labels.and_then(|l| l.pca.accuracy_other_sequences);
             let tsne = quality
                 .knn_accuracy_tsne
                 .map(|a| format!(", {} in t-SNE", percent(a)));
@@ -109,9 +111,14 @@ fn cards(run: &Run) -> Vec<Card> {
                 name: "Label kNN accuracy",
                 value: percent(accuracy),
                 note: format!(
-                    "{} neighbours in PCA{}; views of one object are neighbours too",
+                    "{} neighbours in PCA{}; {}",
                     quality.k,
-                    tsne.unwrap_or_default()
+                    tsne.unwrap_or_default(),
+                    match without_own {
+                        Some(share) =>
+                            format!("{} without the image's own sequence", percent(share)),
+                        None => "views of one object are neighbours too".to_owned(),
+                    }
                 ),
                 section: "quality",
             });
