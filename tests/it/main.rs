@@ -25,3 +25,4 @@ mod s3_hostile;
 mod s3_interruption;
 mod sample;
 mod steps;
+mod verify;
