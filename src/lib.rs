@@ -54,6 +54,8 @@ pub mod pipeline;
 
 pub mod outputs;
 
+pub mod verify;
+
 pub mod plot;
 
 pub mod report;

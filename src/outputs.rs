@@ -87,29 +87,7 @@ impl Finished {
     /// # Errors
     /// [`Error::Invalid`] if there is no such run, or it is of another layout; [`Error::Storage`].
     pub fn open(path: &Path) -> Result<Self> {
-        let folder = match path.ends_with(RUN) {
-            true => path.parent().unwrap_or(Path::new("")).to_path_buf(),
-            false => path.to_path_buf(),
-        };
-        let file = folder.join(RUN);
-        if !file.is_file() {
-            return Err(Error::Invalid(format!(
-                "there is no run in `{}`: name the folder of a report, which holds `{RUN}`",
-                path.display()
-            )));
-        }
-        let bytes = atomic::read(&file)?;
-        let invalid = |what: String| Error::Invalid(format!("`{}` {what}", file.display()));
-        let value: serde_json::Value =
-            serde_json::from_slice(&bytes).map_err(|e| invalid(format!("is no JSON: {e}")))?;
-        if value["schema"] != SCHEMA {
-            return Err(invalid(format!(
-                "is of layout {}, and this program reads \"{SCHEMA}\"",
-                value["schema"]
-            )));
-        }
-        let run: Run = serde_json::from_value(value)
-            .map_err(|e| invalid(format!("is no record of a run: {e}")))?;
+        let (folder, run) = read_record(path)?;
         let manifest = read_parquet(&folder.join(MANIFEST))?;
         let embeddings = folder.join(EMBEDDINGS);
         let embeddings = match embeddings.exists() {
@@ -125,7 +103,40 @@ impl Finished {
     }
 }
 
-fn read_parquet(path: &Path) -> Result<DataFrame> {
+/// The folder of the run in `path`, as [`Finished::open`] takes it.
+pub(crate) fn folder_of(path: &Path) -> PathBuf {
+    match path.ends_with(RUN) {
+        true => path.parent().unwrap_or(Path::new("")).to_path_buf(),
+        false => path.to_path_buf(),
+    }
+}
+
+/// The folder of the run in `path` and its `run.json`, whatever became of the other files.
+pub(crate) fn read_record(path: &Path) -> Result<(PathBuf, Run)> {
+    let folder = folder_of(path);
+    let file = folder.join(RUN);
+    if !file.is_file() {
+        return Err(Error::Invalid(format!(
+            "there is no run in `{}`: name the folder of a report, which holds `{RUN}`",
+            path.display()
+        )));
+    }
+    let bytes = atomic::read(&file)?;
+    let invalid = |what: String| Error::Invalid(format!("`{}` {what}", file.display()));
+    let value: serde_json::Value =
+        serde_json::from_slice(&bytes).map_err(|e| invalid(format!("is no JSON: {e}")))?;
+    if value["schema"] != SCHEMA {
+        return Err(invalid(format!(
+            "is of layout {}, and this program reads \"{SCHEMA}\"",
+            value["schema"]
+        )));
+    }
+    let run: Run = serde_json::from_value(value)
+        .map_err(|e| invalid(format!("is no record of a run: {e}")))?;
+    Ok((folder, run))
+}
+
+pub(crate) fn read_parquet(path: &Path) -> Result<DataFrame> {
     let bytes = std::io::Cursor::new(atomic::read(path)?);
     ParquetReader::new(bytes).finish().map_err(|e| {
         let path = path.display();
@@ -154,6 +165,19 @@ pub fn upload(folder: &Path, prefix: &Prefix) -> Result<()> {
             prefix.write(name, atomic::read(&path)?, content_type)?;
         } else {
             prefix.remove(name)?;
+        }
+    }
+    Ok(())
+}
+
+/// Copies the files of a run from a bucket into `folder`, as far as they are there.
+///
+/// # Errors
+/// [`Error::Bucket`], [`Error::Storage`].
+pub fn download(prefix: &Prefix, folder: &Path) -> Result<()> {
+    for (name, _) in FILES {
+        if let Some(bytes) = prefix.read(name)? {
+            atomic::write(&folder.join(name), &bytes)?;
         }
     }
     Ok(())

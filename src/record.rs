@@ -335,7 +335,12 @@ pub fn command(parameters: &[Parameter]) -> String {
     let set = parameters
         .iter()
         .filter(|p| p.origin != Origin::Default && !p.value.is_empty());
-    let words = set.map(|p| format!(" --{}={}", p.name, quoted(&p.value)));
+    let words = set.map(|p| match (p.name.as_str(), p.value.as_str()) {
+        // They take no value.
+        ("no-sign-request" | "request-payer", "false") => String::new(),
+        ("no-sign-request" | "request-payer", _) => format!(" --{}", p.name),
+        (name, value) => format!(" --{name}={}", quoted(value)),
+    });
     format!("report{}", words.collect::<String>())
 }
 

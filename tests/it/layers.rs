@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::run::project;
 
 /// Every module may use those in front of it. Steps stand side by side and do not know each other.
-const ORDER: [&[&str]; 19] = [
+const ORDER: [&[&str]; 20] = [
     &["error"],
     &["schema", "record"],
     &["gates"],
@@ -23,6 +23,7 @@ const ORDER: [&[&str]; 19] = [
     &["store"],
     &["pipeline"],
     &["outputs"],
+    &["verify"],
     &["plot"],
     &["report"],
     &["notebook"],

@@ -27,3 +27,4 @@ mod s3_hostile;
 mod s3_interruption;
 mod sample;
 mod steps;
+mod verify;

@@ -65,6 +65,12 @@ impl Report {
         self
     }
 
+    /// Works in `folder` instead of the checkout.
+    pub fn within(mut self, folder: &Path) -> Self {
+        self.command.current_dir(folder);
+        self
+    }
+
     pub fn start(mut self) -> Child {
         self.command.spawn().expect("the binary starts")
     }

@@ -8,7 +8,8 @@ use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches, Parser, Sub
 use fruits::record::{Origin, Parameter};
 use fruits::{Error, Result};
 
-use crate::options::Options;
+use crate::options::{LogFormat, Options};
+use crate::verify::Verify;
 
 /// From a folder or a bucket of labelled photographs to descriptors and a report.
 ///
@@ -33,6 +34,8 @@ pub struct Cli {
 pub enum Task {
     /// Check the shared library, provider, model, processor, memory and disk, and say what to do about each fault
     Doctor,
+    /// Hold a report against its record, its files, its inputs and, with --rerun, against a fresh computation
+    Verify(Verify),
 }
 
 /// Options that change neither a number nor where it comes from: they are told apart in the outputs, so that these stay the same bytes.
@@ -57,6 +60,16 @@ pub struct Said {
     pub parameters: Vec<Parameter>,
 }
 
+impl Said {
+    /// How errors are told.
+    pub fn log(&self) -> LogFormat {
+        match &self.cli.command {
+            Some(Task::Verify(task)) => task.log(),
+            _ => self.cli.options.log,
+        }
+    }
+}
+
 /// Reads the command line, the variables and the file they name.
 ///
 /// clap answers `--help`, `--version` and wrong usage itself, with exit code 0 and 2.
@@ -73,6 +86,34 @@ pub fn parse(arguments: Vec<std::ffi::OsString>) -> Result<Said> {
     one_rule_for_components(&mut cli, &mut parameters)?;
     one_input(&mut cli, &mut parameters)?;
     Ok(Said { cli, parameters })
+}
+
+/// The options that `words` give, whatever the environment says.
+pub fn options_of(words: impl Iterator<Item = std::ffi::OsString>) -> Result<Options> {
+    let command = Cli::command().mut_args(|arg| arg.env(None));
+    let words = std::iter::once("report".into()).chain(words);
+    let matches = command.try_get_matches_from(words);
+    let cli = matches.and_then(|matches| Cli::from_arg_matches(&matches));
+    Ok(cli.map_err(|e| Error::Invalid(first_line(&e)))?.options)
+}
+
+/// Whether `report` has an option of this name, without dashes.
+pub fn is_option(name: &str) -> bool {
+    option_names(&Cli::command()).any(|option| option == name)
+}
+
+/// Whether that option takes no value.
+pub fn is_flag(name: &str) -> bool {
+    let is_this = |arg: &&Arg| arg.get_long() == Some(name);
+    let command = Cli::command();
+    let found = command.get_arguments().find(is_this);
+    found.is_some_and(|arg| !arg.get_action().takes_values())
+}
+
+fn first_line(error: &clap::Error) -> String {
+    let message = error.to_string();
+    let first = message.lines().next().unwrap_or_default();
+    first.trim_start_matches("error: ").to_owned()
 }
 
 /// The command with the file's values as its defaults: variables and flags then win over them without more ado.
@@ -138,11 +179,8 @@ fn check_value(arg: &Arg, text: &str) -> Result<(), String> {
         };
     }
     let said = format!("--{}={text}", arg.get_long().unwrap_or_default());
-    alone.try_get_matches_from([said]).map(drop).map_err(|e| {
-        let message = e.to_string();
-        let first = message.lines().next().unwrap_or_default();
-        first.trim_start_matches("error: ").to_owned()
-    })
+    let matches = alone.try_get_matches_from([said]);
+    matches.map(drop).map_err(|e| first_line(&e))
 }
 
 fn option_names(command: &Command) -> impl Iterator<Item = &str> {

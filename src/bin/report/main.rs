@@ -6,6 +6,7 @@ mod options;
 mod places;
 mod progress;
 mod signals;
+mod verify;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -43,14 +44,16 @@ fn main() -> ExitCode {
     };
     match run(&said) {
         Ok(code) => ExitCode::from(code),
-        Err(error) => failed(&error, said.cli.options.log),
+        Err(error) => failed(&error, said.log()),
     }
 }
 
 fn run(said: &Said) -> Result<u8> {
     let options = &said.cli.options;
-    if matches!(said.cli.command, Some(Task::Doctor)) {
-        return Ok(doctor::examine(&local_cache(options)));
+    match &said.cli.command {
+        Some(Task::Doctor) => return Ok(doctor::examine(&local_cache(options))),
+        Some(Task::Verify(task)) => return verify::run(task),
+        None => {}
     }
     if options.print_config {
         let text = cli::to_toml(&said.parameters);

@@ -26,11 +26,7 @@ pub struct Places {
 impl Places {
     /// Opens all of them, with one connection for all buckets.
     pub fn open(options: &Options, stop: &'static AtomicBool) -> Result<Self> {
-        let mut opener = Opener {
-            options,
-            stop,
-            connection: None,
-        };
+        let mut opener = Opener::new(options, stop);
         let input = opener.source()?;
         let out = opener.place(&options.out)?;
         let cache = match (&options.cache, options.no_cache) {
@@ -43,14 +39,7 @@ impl Places {
         if let (Some(cache), Some(_)) = (&cache, &options.cache) {
             keep_apart(&input, "--cache", cache)?;
         }
-        let (model, models) = match &options.model {
-            Some(Address::Bucket { name, prefix }) => {
-                let (folder, file) = opener.copy(name, prefix)?;
-                (Some(file), Some(folder))
-            }
-            Some(Address::Folder(path)) => (Some(path.clone()), None),
-            None => (None, None),
-        };
+        let (model, models) = opener.model()?;
         Ok(Self {
             input,
             out,
@@ -62,13 +51,55 @@ impl Places {
     }
 }
 
+/// Where the images are, alone.
+pub fn source(options: &Options, stop: &'static AtomicBool) -> Result<Source> {
+    Opener::new(options, stop).source()
+}
+
+/// The user's own model, alone, with the folder that holds the copy of one in a bucket.
+pub fn model(options: &Options, stop: &'static AtomicBool) -> Result<Model> {
+    Opener::new(options, stop).model()
+}
+
+/// A folder in a bucket.
+pub fn prefix(
+    options: &Options,
+    bucket: &str,
+    prefix: &str,
+    stop: &'static AtomicBool,
+) -> Result<Prefix> {
+    Opener::new(options, stop).prefix(bucket, prefix)
+}
+
+/// A model's file, if it is not the one of set-up, and the folder that it was copied to.
+type Model = (Option<PathBuf>, Option<tempfile::TempDir>);
+
 struct Opener<'a> {
     options: &'a Options,
     stop: &'static AtomicBool,
     connection: Option<Connection>,
 }
 
-impl Opener<'_> {
+impl<'a> Opener<'a> {
+    fn new(options: &'a Options, stop: &'static AtomicBool) -> Self {
+        Self {
+            options,
+            stop,
+            connection: None,
+        }
+    }
+
+    fn model(&mut self) -> Result<Model> {
+        match &self.options.model {
+            Some(Address::Bucket { name, prefix }) => {
+                let (folder, file) = self.copy(name, prefix)?;
+                Ok((Some(file), Some(folder)))
+            }
+            Some(Address::Folder(path)) => Ok((Some(path.clone()), None)),
+            None => Ok((None, None)),
+        }
+    }
+
     fn source(&mut self) -> Result<Source> {
         let options = self.options;
         match (&options.input, &options.bucket, &options.prefix) {

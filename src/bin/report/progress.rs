@@ -44,6 +44,15 @@ impl Progress {
         }
     }
 
+    /// Takes a bar away whose stage ended without a word.
+    pub fn clear(&mut self) {
+        if let Self::Bar(bar) = self
+            && let Some(bar) = bar.take()
+        {
+            bar.finish_and_clear();
+        }
+    }
+
     pub fn show(&mut self, event: &Event) {
         match self {
             Self::Quiet => {}
