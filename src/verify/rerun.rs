@@ -419,7 +419,7 @@ fn scores(recorded: &Recorded, again: &Recorded) -> Result<Outcome> {
         });
     };
     let seed = again.run.tsne.as_ref().map_or(0, |t| t.seed);
-    let of_coordinates = quality(frame, DEFAULT_NEIGHBORS, seed)?;
+    let of_coordinates = quality(frame, DEFAULT_NEIGHBORS, seed)?.record;
     let mut then = again.run.clone();
     then.quality = Some(of_coordinates);
     for metric in &METRICS {
