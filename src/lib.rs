@@ -51,6 +51,8 @@ pub mod pipeline;
 
 pub mod outputs;
 
+pub mod compare;
+
 pub mod plot;
 
 pub mod report;

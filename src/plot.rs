@@ -6,6 +6,7 @@
 
 mod axis;
 mod classes;
+mod moves;
 mod scatter;
 mod sheet;
 mod sketch;
@@ -13,6 +14,7 @@ mod theme;
 mod variance;
 
 pub use classes::{ClassBar, class_counts};
+pub use moves::{MAX_LINES, Moves, MovesPlot, N_MOST_MOVED, moves};
 pub use scatter::{Frame, Legend, MAX_VECTOR_POINTS, Scatter, ScatterPlot, draw_order, scatter};
 pub use sheet::{CONTACT_EDGE, CONTACT_QUALITY, contact_sheet};
 pub(crate) use theme::escaped;

@@ -3,7 +3,14 @@
 //! `run.json` holds nothing that differs between two runs of the same command on the same kind of
 //! machine; clocks, memory, threads and folders of outputs live in `timings.json`.
 
+mod comparison;
+
 use serde::{Deserialize, Serialize};
+
+pub use self::comparison::{
+    Alignment, Baseline, Comparison, Difference, EmbeddingComparison, Inputs, Keys, Metric, Moved,
+    Verdict,
+};
 
 /// Version of the layout of `run.json`; the number grows when a key changes its meaning.
 pub const SCHEMA: &str = "fruits-run/1";
@@ -37,6 +44,9 @@ pub struct Run {
     pub parameters: Vec<Parameter>,
     /// What produced the run.
     pub provenance: Provenance,
+    /// The run beside an earlier one; absent without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<Comparison>,
 }
 
 /// How far a run came.

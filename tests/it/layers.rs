@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::run::project;
 
 /// Every module may use those in front of it. Steps stand side by side and do not know each other.
-const ORDER: [&[&str]; 18] = [
+const ORDER: [&[&str]; 19] = [
     &["error"],
     &["schema", "record"],
     &["rejection"],
@@ -20,6 +20,7 @@ const ORDER: [&[&str]; 18] = [
     &["store"],
     &["pipeline"],
     &["outputs"],
+    &["compare"],
     &["plot"],
     &["report"],
     &["notebook"],

@@ -1,6 +1,7 @@
 //! `report`: the steps of `fruits` without a notebook, and the HTML that shows what they gave.
 
 mod cli;
+mod diff;
 mod doctor;
 mod options;
 mod places;
@@ -17,7 +18,7 @@ use fruits::place::Place;
 use fruits::record::{self, Parameter, Status};
 use fruits::s3::Connection;
 use fruits::tsne::TsneParams;
-use fruits::{Error, Result, outputs, report};
+use fruits::{Error, Result, compare, outputs, report};
 
 use crate::cli::{RUN_ONLY, Said, Task};
 use crate::options::{LogFormat, Options};
@@ -50,6 +51,9 @@ fn run(said: &Said) -> Result<u8> {
     if matches!(said.cli.command, Some(Task::Doctor)) {
         return Ok(doctor::examine(&local_cache(options)));
     }
+    if let Some(Task::Diff(runs)) = &said.cli.command {
+        return diff::compare_runs(runs);
+    }
     if options.print_config {
         let text = cli::to_toml(&said.parameters);
         say(&mut std::io::stdout(), text.trim_end());
@@ -58,6 +62,8 @@ fn run(said: &Said) -> Result<u8> {
     let stop = signals::listen()?;
     let places = Places::open(options, stop)?;
     let params = params(options, &places);
+    // Read now, since it may lie where this run's outputs will.
+    let baseline = options.baseline.as_ref().map(diff::baseline).transpose()?;
     let mut progress = Progress::new(options.quiet, options.log);
     if options.dry_run {
         let plan = pipeline::dry_run(&params, &mut |event| progress.show(event), stop)?;
@@ -67,6 +73,9 @@ fn run(said: &Said) -> Result<u8> {
     places.out.check_writable()?;
     let mut outcome = pipeline::run(&params, &mut |event| progress.show(event), stop)?;
     name_origins(&mut outcome, said);
+    if let Some(baseline) = &baseline {
+        compare::with_baseline(&mut outcome, baseline)?;
+    }
     write(&mut outcome, &places, &mut progress)?;
     let code = match &outcome.run.status {
         Status::Complete => code::COMPLETE,
