@@ -1,24 +1,23 @@
 //! Section on an earlier run, and the same as a page and a text of its own.
 
+mod plot;
 mod text;
 
 use polars::prelude::*;
 use serde::Serialize;
 
 use super::context::{ClassRow, Fact, Thumb};
-use super::dataset::{KEY_CHARS, LABEL_CHARS, class_rows, thumb};
+use super::dataset::{KEY_CHARS, LABEL_CHARS, thumb};
 use super::format::{count, counted, number, percent};
 use super::page;
 use super::rows::Rows;
 use crate::compare::Compared;
-use crate::error::{Error, Result};
-use crate::matrix::{column, strings};
+use crate::error::Result;
 use crate::outputs::Finished;
-use crate::plot::{About, Moves, moves, shortened, shown};
+use crate::plot::{shortened, shown};
 use crate::record::{
     Alignment, Comparison, Difference, EmbeddingComparison, Inputs, Keys, Metric, Run, Verdict,
 };
-use crate::schema::LABEL;
 
 pub use self::text::comparison_text;
 
@@ -96,7 +95,7 @@ pub(super) struct DiffPage {
 /// Renders the comparison of two written runs as a page of its own, without pictures of the images.
 ///
 /// # Errors
-/// [`Error::Invalid`] if an image's class is not in the record of `now`.
+/// [`crate::Error::Invalid`] if an image's class is not in the record of `now`.
 pub fn render_comparison(
     baseline: &Finished,
     now: &Finished,
@@ -125,7 +124,7 @@ pub(super) fn section(
         return Ok(section);
     };
     if let Some(moves) = moves {
-        section.plot = Some(plot(run, alignment, moves)?);
+        section.plot = Some(plot::plot(run, alignment, moves)?);
     }
     if let Some(rows) = rows {
         for (image, moved) in section.moved.iter_mut().zip(&alignment.most_moved) {
@@ -317,10 +316,7 @@ fn facts(alignment: &Alignment) -> Vec<Fact> {
                 small(alignment.disparity)
             ),
         ),
-        Fact::new(
-            "Median displacement",
-            format!("{} radii", small(alignment.median_displacement)),
-        ),
+        Fact::new("Median displacement", radii(alignment.median_displacement)),
     ]
 }
 
@@ -333,6 +329,15 @@ fn small(value: f64) -> String {
     }
 }
 
+/// A displacement; what would round to nothing keeps its digits.
+fn radii(displacement: f64) -> String {
+    match displacement {
+        0.0 => "0 radii".to_owned(),
+        d if d < 0.005 => format!("{} radii", number(d)),
+        d => format!("{d:.2} radii"),
+    }
+}
+
 fn moved(alignment: &Alignment) -> Vec<Thumb> {
     let moved = alignment.most_moved.iter();
     moved
@@ -340,60 +345,9 @@ fn moved(alignment: &Alignment) -> Vec<Thumb> {
             jpeg: None,
             key: shortened(&image.key, KEY_CHARS),
             label: shortened(&image.label, LABEL_CHARS),
-            note: format!("{} radii", number(image.displacement)),
+            note: radii(image.displacement),
         })
         .collect()
-}
-
-fn plot(run: &Run, alignment: &Alignment, frame: &DataFrame) -> Result<MovesView> {
-    let axis = |name: &str| -> Result<Vec<f64>> {
-        Ok(column(frame, name)?.f64()?.no_null_iter().collect())
-    };
-    let points = |x: &str, y: &str| -> Result<Vec<[f64; 2]>> {
-        let (x, y) = (axis(x)?, axis(y)?);
-        Ok(x.into_iter().zip(y).map(|(x, y)| [x, y]).collect())
-    };
-    let class = |label: &&str| {
-        let class = run.classes.iter().position(|class| class.label == **label);
-        class.and_then(|i| u16::try_from(i).ok()).ok_or_else(|| {
-            Error::Invalid(format!("class `{label}` is not in the record of the run"))
-        })
-    };
-    let classes: Result<Vec<u16>> = strings(frame, LABEL)?.iter().map(class).collect();
-    let drawn = moves(&Moves {
-        about: About {
-            id: "plot-comparison",
-            title: "t-SNE embeddings of both runs, aligned",
-            description: &format!(
-                "A ring where each of {} was in the baseline, and a marker of its class where it is in this run after \
-                 the alignment. {}.",
-                counted(alignment.n_points, "image", "images"),
-                shared(alignment)
-            ),
-        },
-        before: &points("before_x", "before_y")?,
-        after: &points("after_x", "after_y")?,
-        class: &classes?,
-        x_label: "t-SNE 1 of the baseline (no unit)",
-        y_label: "t-SNE 2 of the baseline (no unit)",
-    })?;
-    let images = counted(alignment.n_points, "image", "images");
-    let shown = match drawn.n_paths as u64 == alignment.n_points {
-        true => format!(
-            "{images} in both embeddings: a grey ring where each was in the baseline, a marker of its class where it \
-             is in this run, aligned."
-        ),
-        false => format!(
-            "{images} in both embeddings, where they are in this run, aligned. Only the {} that moved most have a grey \
-             ring where they were in the baseline and a line from there.",
-            count(drawn.n_paths as u64)
-        ),
-    };
-    Ok(MovesView {
-        svg: drawn.svg,
-        shown,
-        legend: class_rows(run),
-    })
 }
 
 #[cfg(test)]

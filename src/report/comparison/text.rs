@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::super::format::counted;
 use super::{DifferenceRow, worded};
 use crate::plot::shown;
 use crate::record::{Baseline, Comparison};
@@ -19,9 +20,13 @@ pub fn comparison_text(comparison: &Comparison, baseline: &Path, now: &Path) -> 
         vec![
             "baseline".into(),
             path(baseline),
-            format!("{} images", base.accepted),
+            counted(base.accepted, "image", "images"),
         ],
-        vec!["this run".into(), path(now), format!("{n_now} images")],
+        vec![
+            "this run".into(),
+            path(now),
+            counted(n_now, "image", "images"),
+        ],
     ]));
 
     lines.push("\nimages".to_owned());
