@@ -54,6 +54,7 @@ pub mod pipeline;
 
 pub mod outputs;
 
+pub mod compare;
 pub mod verify;
 
 pub mod plot;

@@ -114,6 +114,8 @@ pub struct Outcome {
     pub pca: Option<Pca>,
     /// Images before and after the resize, one of each of the first classes.
     pub examples: Vec<Example>,
+    /// Where the images of an earlier run lie beside those of this one; [`crate::compare::with_baseline`] fills it in.
+    pub moves: Option<DataFrame>,
 }
 
 /// Runs all steps. Committed shards in the cache are not computed again.
@@ -232,6 +234,7 @@ fn steps(params: &Params, control: &mut Control) -> Result<Outcome> {
         rejected,
         pca,
         examples,
+        moves: None,
     })
 }
 

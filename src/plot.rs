@@ -7,6 +7,7 @@
 mod axis;
 mod classes;
 mod confusion;
+mod moves;
 mod scatter;
 mod sheet;
 mod sketch;
@@ -15,6 +16,7 @@ mod variance;
 
 pub use classes::{ClassBar, class_counts};
 pub use confusion::{ConfusionGrid, confusion};
+pub use moves::{MAX_LINES, Moves, MovesPlot, N_MOST_MOVED, moves};
 pub use scatter::{Frame, Legend, MAX_VECTOR_POINTS, Scatter, ScatterPlot, draw_order, scatter};
 pub use sheet::{CONTACT_EDGE, CONTACT_QUALITY, contact_sheet};
 pub(crate) use theme::escaped;

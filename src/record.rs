@@ -3,11 +3,16 @@
 //! `run.json` holds nothing that differs between two runs of the same command on the same kind of
 //! machine; clocks, memory, threads and folders of outputs live in `timings.json`.
 
+mod comparison;
 mod measures;
 
 use serde::{Deserialize, Serialize};
 
-pub use measures::{
+pub use self::comparison::{
+    Alignment, Baseline, Comparison, Difference, EmbeddingComparison, Inputs, Keys, Metric, Moved,
+    Verdict,
+};
+pub use self::measures::{
     ClassQuality, Confusion, Disagreement, Faithfulness, FindingsRecord, LabelQuality,
     LabelsRecord, Outlier, PermutationNull, QualityRecord, Representative, Sequences,
 };
@@ -49,6 +54,9 @@ pub struct Run {
     pub parameters: Vec<Parameter>,
     /// What produced the run.
     pub provenance: Provenance,
+    /// The run beside an earlier one; absent without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<Comparison>,
 }
 
 /// A limit and what the run has in its place.

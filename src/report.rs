@@ -4,6 +4,7 @@
 //! same data but for the section `timing`. The document needs nothing outside of itself, makes no
 //! request and reads without its script, which only adds what a pointer or a keyboard can ask for.
 
+mod comparison;
 mod context;
 mod dataset;
 mod findings;
@@ -31,6 +32,8 @@ use crate::pipeline::{self, Outcome};
 use crate::place::Place;
 use crate::record::{Example, Run, Stage, Timings};
 
+pub use self::comparison::{comparison_text, render_comparison};
+
 /// Most bytes of a report (the budget of its specification).
 pub const MAX_BYTES: usize = 8_000_000;
 
@@ -51,6 +54,8 @@ pub struct ReportInput<'a> {
     /// one that every browser shows: `image/jpeg`, `image/png`, `image/gif`, `image/webp`,
     /// `image/bmp`.
     pub examples: &'a [Example],
+    /// Where the images of an earlier run lie, as in [`crate::compare::Compared`], if the record compares with one.
+    pub moves: Option<&'a DataFrame>,
 }
 
 /// Renders the report.
@@ -113,6 +118,7 @@ fn write_into(outcome: &mut Outcome, folder: &Path) -> Result<Written> {
         images: &outcome.images,
         rejected: &outcome.rejected,
         examples: &outcome.examples,
+        moves: outcome.moves.as_ref(),
     })?;
     atomic::write(&folder.join(outputs::REPORT), html.as_bytes())?;
     let wall_s = began.elapsed().as_secs_f64();

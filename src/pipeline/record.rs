@@ -246,6 +246,7 @@ pub(super) fn begin_record(params: &Params, loaded: &Loaded, images: &DataFrame)
         warnings,
         parameters: parameters(params),
         provenance: Provenance::default(),
+        comparison: None,
     })
 }
 

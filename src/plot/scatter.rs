@@ -84,7 +84,7 @@ pub struct Frame {
 }
 
 impl Frame {
-    fn at(&self, x: f64, y: f64) -> At {
+    pub(super) fn at(&self, x: f64, y: f64) -> At {
         let u = (x - self.x.0) / (self.x.1 - self.x.0);
         let v = (y - self.y.0) / (self.y.1 - self.y.0);
         (
@@ -170,7 +170,7 @@ pub fn draw_order(n: usize) -> Vec<usize> {
     order
 }
 
-fn frame(plot: &Scatter, points: &[usize]) -> Frame {
+pub(super) fn frame(plot: &Scatter, points: &[usize]) -> Frame {
     let range = |values: &[f32]| {
         let (min, max) = points.iter().fold((f64::MAX, f64::MIN), |(min, max), &i| {
             let value = f64::from(values[i]);
@@ -218,7 +218,11 @@ fn radius(n: usize) -> f64 {
         / 4.0
 }
 
-fn axes<DB: DrawingBackend>(sketch: &Sketch<DB>, plot: &Scatter, frame: &Frame) -> Result<()> {
+pub(super) fn axes<DB: DrawingBackend>(
+    sketch: &Sketch<DB>,
+    plot: &Scatter,
+    frame: &Frame,
+) -> Result<()> {
     let Frame {
         left,
         top,
@@ -278,7 +282,7 @@ fn markers<DB: DrawingBackend>(
 ///
 /// plotters draws without transparency, so they are drawn twice: where the picture on black equals
 /// the one on white nothing shines through, and the difference gives how much does.
-fn bitmap_image(plot: &Scatter, points: &[usize], frame: &Frame) -> Result<String> {
+pub(super) fn bitmap_image(plot: &Scatter, points: &[usize], frame: &Frame) -> Result<String> {
     let (width, height) = (frame.right - frame.left, frame.bottom - frame.top);
     let size = (
         (width * BITMAP_SCALE) as u32,

@@ -142,6 +142,13 @@ impl<DB: DrawingBackend> Sketch<DB> {
         done.map_err(|error| fault(&error))
     }
 
+    /// A hollow circle.
+    pub(super) fn ring(&self, at: At, radius: f64, color: RGBColor, width: f64) -> Result<()> {
+        let radius = (radius * self.scale).round().max(1.0) as u32;
+        let ring = Circle::new(self.step(at), radius, self.stroke(color, width));
+        self.area.draw(&ring).map_err(|error| fault(&error))
+    }
+
     /// A line of text whose middle is as high as `at`.
     pub(super) fn text(
         &self,

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::comparison::ComparisonSection;
+
 /// The page.
 #[derive(Debug, Serialize)]
 pub(super) struct Page {
@@ -31,6 +33,7 @@ pub(super) struct Page {
     pub(super) run_json: String,
     pub(super) thumbnails_note: Option<String>,
     pub(super) sheets: Vec<String>,
+    pub(super) comparison: Option<ComparisonSection>,
 }
 
 /// Number, id and title of a section.

@@ -32,8 +32,8 @@ const MAX_IN_GROUP: usize = 6;
 /// Bytes of the pictures before and after the resize.
 const MAX_EXAMPLE_BYTES: usize = 1_500_000;
 /// Characters of a key and of a label beside a thumbnail: four and two lines.
-const KEY_CHARS: usize = 80;
-const LABEL_CHARS: usize = 40;
+pub(super) const KEY_CHARS: usize = 80;
+pub(super) const LABEL_CHARS: usize = 40;
 /// What every browser shows.
 const BROWSER_TYPES: [&str; 5] = [
     "image/jpeg",

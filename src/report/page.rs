@@ -9,6 +9,7 @@ use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::comparison::{self, DiffPage};
 use super::context::{Heading, Missing, Page};
 use super::points::Points;
 use super::rows::Rows;
@@ -19,11 +20,14 @@ use crate::plot::shown;
 use crate::record::{Run, Status};
 
 const HTML: &str = include_str!("../../templates/report.html");
+const MACROS: &str = include_str!("../../templates/macros.html");
+const COMPARISON: &str = include_str!("../../templates/comparison.html");
+const DIFF: &str = include_str!("../../templates/diff.html");
 const STYLE: &str = include_str!("../../templates/report.css");
 const SCRIPT: &str = include_str!("../../templates/report.js");
 
 /// Id and title of every section, in order; numbers follow from the position.
-const SECTIONS: [(&str, &str); 13] = [
+const SECTIONS: [(&str, &str); 14] = [
     ("summary", "Summary"),
     ("parameters", "Parameters"),
     ("dataset", "Dataset"),
@@ -34,10 +38,14 @@ const SECTIONS: [(&str, &str); 13] = [
     ("tsne", "t-SNE scatter"),
     ("quality", "Quality"),
     ("findings", "Outliers, representatives, label disagreements"),
+    (COMPARED, "Compared with an earlier run"),
     ("timing", "Time and resources"),
     ("provenance", "Provenance and how to reproduce"),
     ("glossary", "Glossary"),
 ];
+
+/// The section that only a run with a baseline has.
+const COMPARED: &str = "comparison";
 
 /// Bytes for thumbnails at most, as base64 (the budget of the report's specification leaves three
 /// of its eight megabytes for plots, keys and text).
@@ -51,6 +59,7 @@ pub(super) fn assemble(input: &ReportInput, rows: &Rows) -> Result<Page> {
     let run = input.run;
     let headings: Vec<Heading> = SECTIONS
         .iter()
+        .filter(|(id, _)| *id != COMPARED || run.comparison.is_some())
         .zip(1..)
         .map(|(&(id, title), number)| Heading { id, number, title })
         .collect();
@@ -61,8 +70,10 @@ pub(super) fn assemble(input: &ReportInput, rows: &Rows) -> Result<Page> {
         smaller: None,
         left_out: None,
     };
+    let compared = run.comparison.as_ref();
+    let compared = compared.map(|c| comparison::section(run, c, input.moves, Some(rows)));
     let page = Page {
-        policy: policy(),
+        policy: policy(&[SCRIPT]),
         style: STYLE,
         script: SCRIPT,
         source: shown(&run.source.name),
@@ -88,17 +99,14 @@ pub(super) fn assemble(input: &ReportInput, rows: &Rows) -> Result<Page> {
         run_json: json(run)?,
         thumbnails_note: None,
         sheets: Vec::new(),
+        comparison: compared.transpose()?,
     };
     Ok(page)
 }
 
 /// Adds the thumbnails that fit, and writes the document.
 pub(super) fn render(mut page: Page, input: &ReportInput, rows: &Rows) -> Result<String> {
-    let mut environment = Environment::new();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment
-        .add_template("report.html", HTML)
-        .map_err(|error| fault(&error))?;
+    let environment = environment()?;
     let template = environment
         .get_template("report.html")
         .map_err(|error| fault(&error))?;
@@ -127,6 +135,32 @@ pub(super) fn render(mut page: Page, input: &ReportInput, rows: &Rows) -> Result
     page.thumbnails_note = sprites.smaller;
     page.sheets = sprites.sheets;
     write(&page)
+}
+
+/// Writes the page of a comparison.
+pub(super) fn render_diff(mut page: DiffPage) -> Result<String> {
+    page.policy = policy(&[]);
+    page.style = STYLE;
+    environment()?
+        .get_template("diff.html")
+        .and_then(|template| template.render(Value::from(Serde(&page))))
+        .map_err(|error| fault(&error))
+}
+
+fn environment() -> Result<Environment<'static>> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    for (name, text) in [
+        ("report.html", HTML),
+        ("macros.html", MACROS),
+        ("comparison.html", COMPARISON),
+        ("diff.html", DIFF),
+    ] {
+        environment
+            .add_template(name, text)
+            .map_err(|error| fault(&error))?;
+    }
+    Ok(environment)
 }
 
 /// Images that keep a thumbnail under the pointer when not all can, sorted.
@@ -166,15 +200,18 @@ fn wanted(run: &Run, rows: &Rows) -> Vec<usize> {
     wanted
 }
 
-/// What the page may do: show pictures that it holds itself, use its one style sheet and its one
-/// script, and nothing else.
-fn policy() -> String {
+/// What the page may do: show pictures that it holds itself, use its one style sheet and its
+/// scripts, and nothing else.
+fn policy(scripts: &[&str]) -> String {
     let hash = |text: &str| BASE64_STANDARD.encode(Sha256::digest(text));
+    let scripts: String = scripts
+        .iter()
+        .map(|script| format!(" script-src 'sha256-{}';", hash(script)))
+        .collect();
     format!(
-        "default-src 'none'; img-src data:; style-src 'sha256-{}'; script-src 'sha256-{}'; \
-         base-uri 'none'; form-action 'none'",
-        hash(STYLE),
-        hash(SCRIPT)
+        "default-src 'none'; img-src data:; style-src 'sha256-{}';{scripts} base-uri 'none'; \
+         form-action 'none'",
+        hash(STYLE)
     )
 }
 

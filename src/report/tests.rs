@@ -77,6 +77,7 @@ fn html(run: &Run, timings: &Timings, label: &str) -> Result<String, Error> {
         images: &images,
         rejected: &rejected,
         examples: &[],
+        moves: None,
     })
 }
 

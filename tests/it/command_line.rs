@@ -31,6 +31,7 @@ fn help_lists_the_options_and_version_is_the_packages() {
         "--top-classes",
         "--classes",
         "--limit",
+        "--baseline",
         "--filter",
         "--precision",
         "--components",
@@ -47,6 +48,7 @@ fn help_lists_the_options_and_version_is_the_packages() {
         "--print-config",
         "--quiet",
         "doctor",
+        "diff",
     ] {
         assert!(help.contains(option), "{option} is not in the help");
     }

@@ -23,7 +23,7 @@ const ORDER: [&[&str]; 20] = [
     &["store"],
     &["pipeline"],
     &["outputs"],
-    &["verify"],
+    &["compare", "verify"],
     &["plot"],
     &["report"],
     &["notebook"],

@@ -12,6 +12,7 @@
 mod browser;
 mod bucket;
 mod command_line;
+mod compare;
 mod decode;
 mod faults;
 mod gates;

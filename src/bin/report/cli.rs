@@ -8,6 +8,7 @@ use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches, Parser, Sub
 use fruits::record::{Origin, Parameter};
 use fruits::{Error, Result};
 
+use crate::diff::DiffOptions;
 use crate::options::{LogFormat, Options};
 use crate::verify::Verify;
 
@@ -36,10 +37,12 @@ pub enum Task {
     Doctor,
     /// Hold a report against its record, its files, its inputs and, with --rerun, against a fresh computation
     Verify(Verify),
+    /// Compare two runs: images, parameters, numbers and embeddings; exit code 0 whether they differ or not
+    Diff(DiffOptions),
 }
 
 /// Options that change neither a number nor where it comes from: they are told apart in the outputs, so that these stay the same bytes.
-pub const RUN_ONLY: [&str; 11] = [
+pub const RUN_ONLY: [&str; 12] = [
     "out",
     "cache",
     "no-cache",
@@ -51,6 +54,8 @@ pub const RUN_ONLY: [&str; 11] = [
     "config",
     "log",
     "quiet",
+    // What it adds to the record is told there by content, not by path.
+    "baseline",
 ];
 
 /// What the user said, with the origin of each value in the order of the help.

@@ -1,6 +1,7 @@
 //! `report`: the steps of `fruits` without a notebook, and the HTML that shows what they gave.
 
 mod cli;
+mod diff;
 mod doctor;
 mod options;
 mod places;
@@ -19,7 +20,7 @@ use fruits::place::Place;
 use fruits::record::{self, Gate, Parameter, Status};
 use fruits::s3::Connection;
 use fruits::tsne::TsneParams;
-use fruits::{Error, Result, outputs, report};
+use fruits::{Error, Result, compare, outputs, report};
 
 use crate::cli::{RUN_ONLY, Said, Task};
 use crate::options::{LogFormat, Options};
@@ -52,6 +53,7 @@ fn run(said: &Said) -> Result<u8> {
     let options = &said.cli.options;
     match &said.cli.command {
         Some(Task::Doctor) => return Ok(doctor::examine(&local_cache(options))),
+        Some(Task::Diff(runs)) => return diff::compare_runs(runs),
         Some(Task::Verify(task)) => return verify::run(task),
         None => {}
     }
@@ -63,6 +65,8 @@ fn run(said: &Said) -> Result<u8> {
     let stop = signals::listen()?;
     let places = Places::open(options, stop)?;
     let params = params(options, &places);
+    // Read now, since it may lie where this run's outputs will.
+    let baseline = options.baseline.as_ref().map(diff::baseline).transpose()?;
     let mut progress = Progress::new(options.quiet, options.log);
     if options.dry_run {
         let plan = pipeline::dry_run(&params, &mut |event| progress.show(event), stop)?;
@@ -73,6 +77,9 @@ fn run(said: &Said) -> Result<u8> {
     let mut outcome = pipeline::run(&params, &mut |event| progress.show(event), stop)?;
     name_origins(&mut outcome, said);
     outcome.run.gates = gates(options).check(&outcome.run);
+    if let Some(baseline) = &baseline {
+        compare::with_baseline(&mut outcome, baseline)?;
+    }
     write(&mut outcome, &places, &mut progress)?;
     let code = match &outcome.run.status {
         Status::Complete if outcome.run.gates.iter().all(|gate| gate.passed) => code::COMPLETE,

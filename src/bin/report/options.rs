@@ -62,6 +62,14 @@ pub struct Options {
     /// Take at most N images, spread evenly over the sorted list
     #[arg(long, value_name = "N", env = "FRUITS_LIMIT", help_heading = "Input and output", value_parser = positive)]
     pub limit: Option<usize>,
+    /// Compare with an earlier run: the folder of its report, or the run.json in it; what lies in --out may be it
+    #[arg(
+        long,
+        value_name = "RUN",
+        env = "FRUITS_BASELINE",
+        help_heading = "Input and output"
+    )]
+    pub baseline: Option<Address>,
 
     /// How images are resized to 224 x 224: bicubic or nearest
     #[arg(

@@ -1,0 +1,94 @@
+//! Parameters and environment that differ.
+
+use crate::record::{Difference, Run};
+
+pub(super) fn parameters(baseline: &Run, now: &Run) -> Vec<Difference> {
+    let values = |run: &Run| {
+        let values = run.parameters.iter();
+        values.map(|p| (p.name.clone(), p.value.clone())).collect()
+    };
+    differing(values(baseline), values(now))
+}
+
+pub(super) fn environment(baseline: &Run, now: &Run) -> Vec<Difference> {
+    differing(surroundings(baseline), surroundings(now))
+}
+
+/// Everything but parameters and images that can change a number.
+fn surroundings(run: &Run) -> Vec<(String, String)> {
+    let Run {
+        provenance,
+        features,
+        ..
+    } = run;
+    let mut all = vec![
+        ("version", provenance.version.clone()),
+        ("git commit", provenance.git_commit.clone()),
+        ("rustc", provenance.rustc.clone()),
+        ("lock file SHA-256", provenance.lock_sha256.clone()),
+        ("processor", provenance.cpu.clone()),
+        ("instruction sets", provenance.cpu_features.join(" ")),
+    ];
+    if let Some(features) = features {
+        all.extend([
+            ("ONNX Runtime", features.onnxruntime.clone()),
+            ("provider", features.provider.clone()),
+            ("precision", features.precision.clone()),
+            ("model SHA-256", features.model_sha256.clone()),
+        ]);
+    }
+    let all = all
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value));
+    let libraries = provenance.libraries.iter();
+    all.chain(libraries.map(|l| (format!("library {}", l.name), l.version.clone())))
+        .collect()
+}
+
+/// Names with another value, in the order of `after`, then those that only `before` has. An empty value is none.
+fn differing(before: Vec<(String, String)>, after: Vec<(String, String)>) -> Vec<Difference> {
+    let value = |all: &[(String, String)], name: &str| {
+        let found = all.iter().find(|(n, value)| n == name && !value.is_empty());
+        found.map(|(_, value)| value.clone())
+    };
+    let only_before = before
+        .iter()
+        .filter(|(name, _)| after.iter().all(|(n, _)| n != name));
+    let names = after.iter().chain(only_before).map(|(name, _)| name);
+    let all = names.map(|name| Difference {
+        name: name.clone(),
+        before: value(&before, name),
+        after: value(&after, name),
+    });
+    all.filter(|d| d.before != d.after).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_empty_or_missing_is_absent() {
+        let pairs = |pairs: &[(&str, &str)]| {
+            let pairs = pairs.iter();
+            pairs
+                .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
+                .collect()
+        };
+        let before = pairs(&[("seed", "1"), ("limit", ""), ("gone", "x"), ("same", "y")]);
+        let after = pairs(&[("seed", "2"), ("limit", "9"), ("same", "y"), ("new", "")]);
+        let found = differing(before, after);
+        let found: Vec<_> = found
+            .iter()
+            .map(|d| (d.name.as_str(), d.before.as_deref(), d.after.as_deref()))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("seed", Some("1"), Some("2")),
+                ("limit", None, Some("9")),
+                ("gone", Some("x"), None)
+            ]
+        );
+    }
+}

@@ -1,0 +1,190 @@
+//! The embedding of a run over that of its baseline.
+
+use std::collections::BTreeMap;
+
+use polars::prelude::*;
+
+use super::Side;
+use super::procrustes::{Collapsed, Point, Similarity, distance};
+use crate::error::Result;
+use crate::matrix::{Matrix, strings};
+use crate::neighbors::nearest;
+use crate::record::{Alignment, EmbeddingComparison, Moved};
+use crate::schema::{KEY, LABEL, TSNE_X, TSNE_Y};
+
+/// Two points are always similar to two others.
+const MIN_POINTS: usize = 3;
+/// Neighbours of an image that are looked at, as in the neighbour recall of an embedding.
+const NEIGHBORS: usize = 10;
+/// Images that neighbours are looked for among, as in the other measures of an embedding.
+const MAX_SAMPLED: usize = 10_000;
+/// Images listed that moved most: eight rows of three in the report.
+const MAX_MOVED: usize = 24;
+/// Displacement from which an image has moved: coordinates have seven digits.
+const MIN_DISPLACEMENT: f64 = 1e-6;
+
+/// Coordinates by key, if there is an embedding.
+pub(super) fn positions(frame: &DataFrame) -> Result<Option<BTreeMap<&str, [f32; 2]>>> {
+    if frame.column(TSNE_X).is_err() {
+        return Ok(None);
+    }
+    let points = Matrix::from_columns(frame, &[TSNE_X, TSNE_Y])?;
+    let keys = strings(frame, KEY)?.into_iter().enumerate();
+    let at = |i: usize| [points.row(i)[0], points.row(i)[1]];
+    Ok(Some(keys.map(|(i, key)| (key, at(i))).collect()))
+}
+
+/// The comparison; and where the images lie, unless there is no alignment.
+pub(super) fn embedding(
+    baseline: &Side,
+    now: &Side,
+) -> Result<(EmbeddingComparison, Option<DataFrame>)> {
+    let not_aligned = |reason: &str| {
+        let reason = reason.to_owned();
+        Ok((EmbeddingComparison::NotAligned { reason }, None))
+    };
+    let read = |frame: Option<_>| frame.map_or(Ok(None), positions);
+    let (before, after) = match (read(baseline.embeddings)?, read(now.embeddings)?) {
+        (Some(before), Some(after)) => (before, after),
+        (None, Some(_)) => return not_aligned("the baseline has no t-SNE embedding"),
+        (Some(_), None) => return not_aligned("this run has no t-SNE embedding"),
+        (None, None) => return not_aligned("neither run has a t-SNE embedding"),
+    };
+    let common = after
+        .iter()
+        .filter_map(|(key, after)| Some((*key, *before.get(key)?, *after)));
+    let common: Vec<_> = common.collect();
+    let finite = |at: &[f32; 2]| at.iter().all(|v| v.is_finite());
+    let points: Vec<_> = common
+        .iter()
+        .filter(|(_, before, after)| finite(before) && finite(after))
+        .copied()
+        .collect();
+    if points.len() < MIN_POINTS {
+        return not_aligned(&match common.len() - points.len() {
+            0 => format!(
+                "the embeddings have {} images in common, and it takes {MIN_POINTS}",
+                points.len()
+            ),
+            n => format!(
+                "the embeddings have {} images in common, {n} of them without a finite position, and it takes {MIN_POINTS}",
+                common.len()
+            ),
+        });
+    }
+    let wide = |[x, y]: [f32; 2]| [f64::from(x), f64::from(y)];
+    let from: Vec<Point> = points.iter().map(|(_, _, after)| wide(*after)).collect();
+    let to: Vec<Point> = points.iter().map(|(_, before, _)| wide(*before)).collect();
+    let fit = match Similarity::fit(&from, &to) {
+        Ok(fit) => fit,
+        Err(Collapsed::To) => {
+            return not_aligned("in the baseline all common images lie at one place");
+        }
+        Err(Collapsed::From) => {
+            return not_aligned("in this run all common images lie at one place");
+        }
+    };
+    let aligned: Vec<Point> = from.iter().map(|point| fit.apply(*point)).collect();
+    let displacement: Vec<f64> = aligned
+        .iter()
+        .zip(&to)
+        .map(|(a, b)| distance(*a, *b) / fit.radius)
+        .collect();
+
+    let labels = labels(now)?;
+    let keys: Vec<&str> = points.iter().map(|(key, _, _)| *key).collect();
+    let labels: Vec<&str> = keys.iter().map(|key| labels[key]).collect();
+    let shared = shared_neighbors(&points)?;
+    let alignment = Alignment {
+        n_points: points.len() as u64,
+        n_dropped: (common.len() - points.len()) as u64,
+        disparity: fit.disparity,
+        scale: fit.scale,
+        rotation_degrees: fit.degrees(),
+        reflected: fit.reflected,
+        median_displacement: median(&displacement),
+        most_moved: most_moved(&keys, &labels, &displacement),
+        k: shared.k,
+        shared_neighbors: shared.share,
+        shared_by_chance: shared.k as f64 / (shared.n - 1) as f64,
+        n_sampled: shared.n as u64,
+        sample_step: shared.step as u64,
+    };
+    let axis = |points: &[Point], axis: usize| -> Vec<f64> {
+        points.iter().map(|point| point[axis]).collect()
+    };
+    let moves = df!(
+        KEY => keys,
+        LABEL => labels,
+        "before_x" => axis(&to, 0),
+        "before_y" => axis(&to, 1),
+        "after_x" => axis(&aligned, 0),
+        "after_y" => axis(&aligned, 1),
+        "displacement" => displacement,
+    )?;
+    Ok((EmbeddingComparison::Aligned(alignment), Some(moves)))
+}
+
+fn labels<'a>(side: &Side<'a>) -> Result<BTreeMap<&'a str, &'a str>> {
+    let frame = side.embeddings.unwrap_or(side.manifest);
+    let labels = strings(frame, LABEL)?;
+    Ok(strings(frame, KEY)?.into_iter().zip(labels).collect())
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    match sorted.len() % 2 {
+        0 => f64::midpoint(sorted[middle - 1], sorted[middle]),
+        _ => sorted[middle],
+    }
+}
+
+fn most_moved(keys: &[&str], labels: &[&str], displacement: &[f64]) -> Vec<Moved> {
+    let mut order: Vec<usize> = (0..keys.len())
+        .filter(|&i| displacement[i] > MIN_DISPLACEMENT)
+        .collect();
+    // By key where two are as far, since the keys are sorted.
+    order.sort_by(|&a, &b| displacement[b].total_cmp(&displacement[a]).then(a.cmp(&b)));
+    let first = order.into_iter().take(MAX_MOVED);
+    first
+        .map(|i| Moved {
+            key: keys[i].to_owned(),
+            label: labels[i].to_owned(),
+            displacement: displacement[i],
+        })
+        .collect()
+}
+
+struct Shared {
+    k: usize,
+    share: f64,
+    n: usize,
+    step: usize,
+}
+
+/// Which nearest neighbours are the same before and after, among every `step`-th of the points.
+fn shared_neighbors(points: &[(&str, [f32; 2], [f32; 2])]) -> Result<Shared> {
+    let step = points.len().div_ceil(MAX_SAMPLED);
+    let sampled: Vec<_> = points.iter().step_by(step).collect();
+    let n = sampled.len();
+    // All others are neighbours of an image in a small set, and would be shared whatever the embeddings.
+    let k = NEIGHBORS.min((n - 1) / 2);
+    let before = sampled.iter().flat_map(|(_, before, _)| *before).collect();
+    let after = sampled.iter().flat_map(|(_, _, after)| *after).collect();
+    let before = nearest(&Matrix::new(n, 2, before)?, k)?;
+    let after = nearest(&Matrix::new(n, 2, after)?, k)?;
+    let in_both = |i: usize| {
+        let near = before.indices(i);
+        let shared = after.indices(i).iter().filter(|j| near.contains(j));
+        shared.count()
+    };
+    let total: usize = (0..n).map(in_both).sum();
+    Ok(Shared {
+        k,
+        share: total as f64 / (n * k) as f64,
+        n,
+        step,
+    })
+}
