@@ -32,10 +32,10 @@ const METRICS: &[(&str, Accessor)] = &[
     ("label kNN accuracy, t-SNE", |run| {
         quality(run, |q| q.knn_accuracy_tsne)
     }),
-    ("the same without the own sequence, PCA", |run| {
+    ("label kNN accuracy, own sequence left out, PCA", |run| {
         quality(run, |q| q.labels.as_ref()?.pca.accuracy_other_sequences)
     }),
-    ("the same without the own sequence, t-SNE", |run| {
+    ("label kNN accuracy, own sequence left out, t-SNE", |run| {
         quality(run, |q| q.labels.as_ref()?.tsne.accuracy_other_sequences)
     }),
     ("labels that neighbours do not share", |run| {

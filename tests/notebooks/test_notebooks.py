@@ -131,41 +131,58 @@ class BrokenNotebooks(unittest.TestCase):
                 self.assertEqual(expected == "", found == "", found)
 
 
-class BadInput(unittest.TestCase):
-    """A sentence that says what to do, and the next cell works."""
+class OneKernel(unittest.TestCase):
+    """A sentence that says what to do, and the next cell works: all in one kernel, since a new one takes 15 s."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.kernel = cls.enterClassContext(Kernel())
+        cls.kernel.run(DEPENDENCY)
+
+    def setUp(self):
+        first = self.kernel.run("let source: Source = input()?;")
+        self.assertEqual((first.status, first.said), ("ok", ""))
 
     def assert_goes_on(self, kernel):
         cell = kernel.run('println!("goes on");')
         self.assertEqual((cell.status, cell.stdout), ("ok", "goes on\n"))
 
     def test_wrong_rust_and_wrong_folders(self):
-        with Kernel({"FRUITS_RUNTIME": "/nowhere"}) as kernel:
-            first = kernel.run(f"{DEPENDENCY}\nlet source: Source = input()?;")
-            self.assertEqual((first.status, first.said), ("ok", ""))
-            wrong = kernel.run("let found: Loaded = laod(&source);")
-            self.assertEqual(wrong.status, "error")
-            self.assertIn("cannot find function `laod`", wrong.said)
-            self.assert_goes_on(kernel)
-            sentences = {
-                'open("no/such/folder")?': "there is no folder `no/such/folder`; name one",
-                'open("s3:bucket")?': "a bucket is written s3://bucket/prefix",
-                "vgg16()?": "cannot read the model `/nowhere/vgg16-notop.onnx`; run `make setup`",
-                "load(&source, &LoadParams { limit: Some(0), ..LoadParams::default() })?": "limit must be at least 1, not 0",
-                "class_bars(&DataFrame::empty())?": "no column `label`",
-                "fit_pca(&DataFrame::empty(), &PcaParams::default())?": "no column `features`: run `describe`",
-            }
-            for code, sentence in sentences.items():
-                with self.subTest(code=code):
-                    cell = kernel.run(code)
-                    self.assertIn(sentence, cell.stderr)
-                    self.assertEqual(len(cell.stderr.splitlines()), 1, cell.stderr)
-                    self.assert_goes_on(kernel)
-            # Nothing that was there before is lost.
-            self.assertIn("data-sample", kernel.run("source").data["text/plain"])
+        kernel = self.kernel
+        kernel.run('unsafe { std::env::set_var("FRUITS_RUNTIME", "/nowhere") };')
+        wrong = kernel.run("let found: Loaded = laod(&source);")
+        self.assertEqual(wrong.status, "error")
+        self.assertIn("cannot find function `laod`", wrong.said)
+        self.assert_goes_on(kernel)
+        sentences = {
+            'open("no/such/folder")?': "there is no folder `no/such/folder`; name one",
+            'open("s3:bucket")?': "a bucket is written s3://bucket/prefix",
+            "vgg16()?": "cannot read the model `/nowhere/vgg16-notop.onnx`; run `make setup`",
+            "load(&source, &LoadParams { limit: Some(0), ..LoadParams::default() })?": "limit must be at least 1, not 0",
+            "class_bars(&DataFrame::empty())?": "no column `label`",
+            "fit_pca(&DataFrame::empty(), &PcaParams::default())?": "no column `features`: run `describe`",
+        }
+        for code, sentence in sentences.items():
+            with self.subTest(code=code):
+                cell = kernel.run(code)
+                self.assertIn(sentence, cell.stderr)
+                self.assertEqual(len(cell.stderr.splitlines()), 1, cell.stderr)
+                self.assert_goes_on(kernel)
+        # Nothing that was there before is lost.
+        self.assertIn("data-sample", kernel.run("source").data["text/plain"])
+        kernel.run('unsafe { std::env::remove_var("FRUITS_RUNTIME") };')
+
+    def test_hostile_text_stays_text(self):
+        code = 'DataFrame::new(1, vec![Column::new("<script>".into(), ["a\\nEVCXR_END_CONTENT\\n</table>"])])?'
+        cell = self.kernel.run(code)
+        self.assertEqual(set(cell.data), {"text/plain", "text/html"}, cell.said)
+        self.assertNotIn("<script>", cell.data["text/html"])
+        self.assertIn("&lt;/table&gt;", cell.data["text/html"])
+        self.assertEqual(cell.stdout, "")
 
     def test_an_interrupt_ends_the_step_and_keeps_the_variables(self):
-        with Kernel() as kernel, tempfile.TemporaryDirectory() as cache:
-            kernel.run(f"{DEPENDENCY}\nlet source: Source = input()?;")
+        kernel = self.kernel
+        with tempfile.TemporaryDirectory() as cache:
             kernel.run(f'unsafe {{ std::env::set_var("XDG_CACHE_HOME", "{cache}") }};')
             cell = kernel.run("let all: Described = describe(&source, &LoadParams::default())?;", interrupt_after=["features: "])
             self.assertIn("describe was interrupted: the shards of 128 images that were complete are kept", cell.stderr)
@@ -175,32 +192,53 @@ class BadInput(unittest.TestCase):
             self.assertIn("gather: 8 descriptors", few.stdout)
 
     def test_an_interrupt_of_other_work_asks_once_and_of_none_does_nothing(self):
-        with Kernel() as kernel:
-            kernel.run(f"{DEPENDENCY}\nlet source: Source = input()?;")
-            kernel.manager.interrupt_kernel()  # No cell runs.
-            self.assertIn("data-sample", kernel.run("source").data["text/plain"])
-            waits = 'println!("waits"); std::thread::sleep(std::time::Duration::from_secs(3));'
-            cell = kernel.run(waits, timeout_s=60, interrupt_after=["waits"])
-            self.assertIn("interrupt again within 5 s to end the process behind this notebook", cell.stderr)
-            self.assertIn("data-sample", kernel.run("source").data["text/plain"])
-            time.sleep(6)  # That interrupt is forgotten.
-            endless = 'println!("waits"); loop { std::thread::sleep(std::time::Duration::from_millis(50)); }'
-            cell = kernel.run(endless, timeout_s=60, interrupt_after=["waits", "interrupt again"])
-            self.assertIn("interrupted: the process behind this notebook was ended", cell.stderr)
-            self.assertEqual(kernel.run("let source: Source = input()?;\nsource").status, "ok")
+        kernel = self.kernel
+        kernel.manager.interrupt_kernel()  # No cell runs.
+        self.assertIn("data-sample", kernel.run("source").data["text/plain"])
+        waits = 'println!("waits"); std::thread::sleep(std::time::Duration::from_secs(3));'
+        cell = kernel.run(waits, timeout_s=60, interrupt_after=["waits"])
+        self.assertIn("interrupt again within 5 s to end the process behind this notebook", cell.stderr)
+        self.assertIn("data-sample", kernel.run("source").data["text/plain"])
+        time.sleep(6)  # That interrupt is forgotten.
+        endless = 'println!("waits"); loop { std::thread::sleep(std::time::Duration::from_millis(50)); }'
+        cell = kernel.run(endless, timeout_s=60, interrupt_after=["waits", "interrupt again"])
+        self.assertIn("interrupted: the process behind this notebook was ended", cell.stderr)
+        self.assertEqual(kernel.run("let source: Source = input()?;\nsource").status, "ok")
 
     def test_an_interrupt_of_pca_keeps_the_variables(self):
+        kernel = self.kernel
+        # 400 images of noise take many passes.
+        noise = """let values: Vec<f32> = (0..400u32 * 25_088).map(|i| (i.wrapping_mul(2_654_435_769) >> 8) as f32).collect();
+            let noise: DataFrame = DataFrame::new(400, vec![
+                fruits::matrix::Matrix::new(400, 25_088, values)?.into_arrays("features")?])?;"""
+        self.assertEqual(kernel.run(noise).said, "")
+        fit = 'println!("fits"); for _ in 0..1000 { fit_pca(&noise, &PcaParams::default())?; }'
+        cell = kernel.run(fit, timeout_s=120, interrupt_after=["fits"])
+        self.assertIn("fit_pca was interrupted: this cell made nothing", cell.stderr)
+        self.assertIn("400 rows", kernel.run("noise").data["text/html"])
+
+    def test_without_the_shared_library(self):
+        kernel = self.kernel
+        with tempfile.TemporaryDirectory() as runtime:
+            data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share")
+            real = Path(os.environ.get("FRUITS_RUNTIME") or data / "fruits/runtime")
+            (Path(runtime) / "vgg16-notop.onnx").symlink_to(real.absolute() / "vgg16-notop.onnx")
+            kernel.run(f'unsafe {{ std::env::set_var("FRUITS_RUNTIME", "{runtime}") }};')
+            cell = kernel.run("vgg16()?")
+            self.assertIn(f"ONNX Runtime is not at `{runtime}/lib/libonnxruntime.so`; run `make setup`", cell.stderr)
+            self.assert_goes_on(kernel)
+        kernel.run('unsafe { std::env::remove_var("FRUITS_RUNTIME") };')
+
+
+class WithoutParts(unittest.TestCase):
+    """What a kernel says that lacks a part."""
+
+    def test_without_the_library(self):
         with Kernel() as kernel:
-            kernel.run(f"{DEPENDENCY}\nlet source: Source = input()?;")
-            # 400 images of noise take many passes.
-            noise = """let values: Vec<f32> = (0..400u32 * 25_088).map(|i| (i.wrapping_mul(2_654_435_769) >> 8) as f32).collect();
-                let noise: DataFrame = DataFrame::new(400, vec![
-                    fruits::matrix::Matrix::new(400, 25_088, values)?.into_arrays("features")?])?;"""
-            self.assertEqual(kernel.run(noise).said, "")
-            fit = 'println!("fits"); for _ in 0..1000 { fit_pca(&noise, &PcaParams::default())?; }'
-            cell = kernel.run(fit, timeout_s=120, interrupt_after=["fits"])
-            self.assertIn("fit_pca was interrupted: this cell made nothing", cell.stderr)
-            self.assertIn("400 rows", kernel.run("noise").data["text/html"])
+            cell = kernel.run(f":build_env FRUITS_LIBRARY=/nowhere\n{DEPENDENCY}")
+            self.assertIn("the library `fruits` is not in `/nowhere`; run `make notebook` again and restart the kernel", cell.said)
+            goes_on = kernel.run('println!("goes on");')
+            self.assertEqual((goes_on.status, goes_on.stdout), ("ok", "goes on\n"))
 
     def test_without_the_kernel(self):
         start = KernelSpecManager().get_kernel_spec("rust").argv[0]
@@ -212,37 +250,6 @@ class BadInput(unittest.TestCase):
                 done = subprocess.run([start, kernel, "connection.json"], env={**os.environ, "FRUITS_LIBRARY": library},
                                       capture_output=True, text=True, check=False)
                 self.assertEqual((done.returncode, done.stderr), (1, f"kernel: {sentence}\n"))
-
-    def test_without_the_shared_library(self):
-        with tempfile.TemporaryDirectory() as runtime:
-            data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share")
-            real = Path(os.environ.get("FRUITS_RUNTIME") or data / "fruits/runtime")
-            (Path(runtime) / "vgg16-notop.onnx").symlink_to(real.absolute() / "vgg16-notop.onnx")
-            with Kernel({"FRUITS_RUNTIME": runtime}) as kernel:
-                kernel.run(f"{DEPENDENCY}\nlet source: Source = input()?;")
-                cell = kernel.run("vgg16()?")
-                self.assertIn(f"ONNX Runtime is not at `{runtime}/lib/libonnxruntime.so`; run `make setup`", cell.stderr)
-                self.assert_goes_on(kernel)
-
-    def test_without_the_library(self):
-        with Kernel() as kernel:
-            cell = kernel.run(f":build_env FRUITS_LIBRARY=/nowhere\n{DEPENDENCY}")
-            self.assertIn("the library `fruits` is not in `/nowhere`; run `make notebook` again and restart the kernel", cell.said)
-            self.assert_goes_on(kernel)
-
-
-class Show(unittest.TestCase):
-    """What the notebooks do not show by themselves."""
-
-    def test_hostile_text_stays_text(self):
-        with Kernel() as kernel:
-            code = 'DataFrame::new(1, vec![Column::new("<script>".into(), ["a\\nEVCXR_END_CONTENT\\n</table>"])])?'
-            kernel.run(f"{DEPENDENCY}\nlet source: Source = input()?;")
-            cell = kernel.run(code)
-            self.assertEqual(set(cell.data), {"text/plain", "text/html"}, cell.said)
-            self.assertNotIn("<script>", cell.data["text/html"])
-            self.assertIn("&lt;/table&gt;", cell.data["text/html"])
-            self.assertEqual(cell.stdout, "")
 
 
 if __name__ == "__main__":
