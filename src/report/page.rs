@@ -20,7 +20,20 @@ use crate::record::{Run, Status};
 
 const HTML: &str = include_str!("../../templates/report.html");
 const STYLE: &str = include_str!("../../templates/report.css");
-const SCRIPT: &str = include_str!("../../templates/report.js");
+/// One script in one scope, its files in the order of use.
+const SCRIPT: &str = concat!(
+    "\"use strict\";\n{\n",
+    include_str!("../../templates/script/page.js"),
+    include_str!("../../templates/script/store.js"),
+    include_str!("../../templates/script/model.js"),
+    include_str!("../../templates/script/axes.js"),
+    include_str!("../../templates/script/view.js"),
+    include_str!("../../templates/script/hand.js"),
+    include_str!("../../templates/script/controls.js"),
+    include_str!("../../templates/script/panel.js"),
+    include_str!("../../templates/script/start.js"),
+    "}\n"
+);
 
 /// Id and title of every section, in order; numbers follow from the position.
 const SECTIONS: [(&str, &str); 11] = [
