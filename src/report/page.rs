@@ -27,6 +27,7 @@ const SCRIPT: &str = concat!(
     include_str!("../../templates/script/store.js"),
     include_str!("../../templates/script/model.js"),
     include_str!("../../templates/script/axes.js"),
+    include_str!("../../templates/script/painter.js"),
     include_str!("../../templates/script/view.js"),
     include_str!("../../templates/script/hand.js"),
     include_str!("../../templates/script/controls.js"),

@@ -35,7 +35,7 @@ class Panel {
   // Under the plot of `view`; without a selection nowhere.
   moveTo(view) {
     if (this.model.nSelected === 0) return;
-    if (this.view !== view || !this.root.isConnected) view.root.append(this.root);
+    if (this.view !== view || !this.root.isConnected) view.root.querySelector("figcaption").before(this.root);
     this.view = view;
   }
 

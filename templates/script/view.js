@@ -1,4 +1,4 @@
-// A static plot with a canvas over it: camera, painting, and which point lies where.
+// A static plot with a canvas over it: which point lies where, the camera, and the card.
 //
 // Points are kept in the pixels of the static plot ("plot pixels"); the camera turns `u` into
 // `u * zoom + shift`, and `scale` plot pixels into pixels of the page.
@@ -6,11 +6,8 @@
 const REACH = 14; // pixels between pointer and point at most
 const ROOM = 4; // points in a cell of the grid, about
 const MAX_ZOOM = 64; // a step of the quantised positions is then about half a pixel
-const MANY = 10000; // points that take more than a frame to paint
+const MANY = 20000; // points that take more than a frame to paint
 const PAUSE_MS = 120; // then what moved is painted sharp
-const FADE = 0.13; // what is left of dimmed points
-
-const dark = matchMedia("(prefers-color-scheme: dark)");
 
 class View {
   constructor(root, model) {
@@ -26,10 +23,17 @@ class View {
     this.shape = null; // the outline of a selection while it is drawn, in pixels
     this.locate();
     this.build();
+    this.painter = new Painter(this);
     model.views.push(this);
     model.listen((what) => this.changed(what));
     new ResizeObserver(() => this.resize()).observe(this.stage);
     dark.addEventListener("change", () => this.resize());
+    // A plot that nobody sees is painted when it comes near.
+    const seen = ([{ isIntersecting }]) => {
+      this.isNear = isIntersecting;
+      if (isIntersecting) this.request(false);
+    };
+    new IntersectionObserver(seen, { rootMargin: "200px" }).observe(this.stage);
   }
 
   // Where each point lies, and a grid of cells to find it by.
@@ -65,7 +69,6 @@ class View {
       "aria-label",
       `${this.name} plot, interactive. Arrow keys go from point to point, Enter pins, Space selects, plus and minus zoom, Escape lets go.`,
     );
-    this.layer = document.createElement("canvas");
     this.card = element("div", "card");
     this.card.hidden = true;
     this.picture = element("canvas");
@@ -86,7 +89,7 @@ class View {
   changed(what) {
     if (what === "hover" || what === "classes") this.fillCard();
     if (what === "classes") this.tellDrawn();
-    if (what === "colour") this.dress();
+    if (what === "colour") this.painter.dress();
     this.request(what !== "hover");
   }
 
@@ -263,73 +266,9 @@ class View {
     const width = this.stage.clientWidth;
     const height = this.plot.clientHeight;
     if (!width || !height) return;
-    this.density = Math.min(window.devicePixelRatio || 1, 3);
     this.scale = width / this.frame.width;
-    for (const canvas of [this.canvas, this.layer]) {
-      canvas.width = Math.round(width * this.density);
-      canvas.height = Math.round(height * this.density);
-    }
-    const style = getComputedStyle(this.root);
-    const color = (name) => style.getPropertyValue(name).trim();
-    this.color = Object.fromEntries(["ink", "muted", "faint", "axis", "panel", "accent"].map((name) => [name, color(`--${name}`)]));
-    this.fill = Array.from({ length: 8 }, (_, i) => color(`--k${i}`));
-    this.edge = Array.from({ length: 8 }, (_, i) => color(`--e${i}`));
-    const tick = this.plot.querySelector(".p-muted");
-    const unit = width / this.plot.viewBox.baseVal.width;
-    this.font = `${tick ? parseFloat(getComputedStyle(tick).fontSize) * unit : 12}px system-ui, sans-serif`;
-    this.dress();
+    this.painter.resize(width, height);
     this.request(true);
-  }
-
-  // Which stamp each point wears: shapes are columns, colours rows.
-  dress() {
-    const { class: classes, shapes, n } = this.store;
-    const ramp = dark.matches ? RAMPS.dark : RAMPS.light;
-    if (this.model.score === -1) {
-      this.tones = this.fill.map((fill, i) => [fill, this.edge[i]]);
-      this.stamp = Uint16Array.from(classes, (c) => (c % 8) * shapes.length + (c % shapes.length));
-    } else {
-      const tone = (k) => rampColour(ramp, (k + 0.5) / TONES);
-      const rim = (k) => rampColour(ramp, (k + 0.5) / TONES, dark.matches ? 0.08 : -0.1);
-      this.tones = Array.from({ length: TONES }, (_, k) => [tone(k), rim(k)]);
-      this.tones.push([this.color.axis, this.color.muted]);
-      const { values, low, high } = this.model.store.score(this.model.score);
-      const step = (v) => (v === v ? Math.max(0, Math.min(Math.floor(((v - low) / (high - low || 1)) * TONES), TONES - 1)) : TONES);
-      this.stamp = new Uint16Array(n);
-      for (let i = 0; i < n; i++) this.stamp[i] = step(values[i]) * shapes.length + (classes[i] % shapes.length);
-    }
-    this.radius = 0;
-  }
-
-  // Draws every marker once; painting copies it. Markers grow a little with the zoom.
-  cut() {
-    const wanted = Math.max(this.frame.radius * this.scale, 1.6) * Math.min(this.camera.zoom ** 0.3, 2);
-    const radius = Math.round(wanted * 8) / 8;
-    if (radius === this.radius) return;
-    this.radius = radius;
-    const d = this.density;
-    const { shapes } = this.store;
-    this.size = Math.ceil((radius * 1.4 + 1) * d) * 2;
-    this.atlas = document.createElement("canvas");
-    this.atlas.width = this.size * shapes.length;
-    this.atlas.height = this.size * this.tones.length;
-    const pen = this.atlas.getContext("2d");
-    pen.lineWidth = Math.min(0.5, radius / 5);
-    this.tones.forEach(([fill, edge], row) => {
-      shapes.forEach((corners, column) => {
-        pen.setTransform(d, 0, 0, d, (column + 0.5) * this.size, (row + 0.5) * this.size);
-        pen.beginPath();
-        if (!corners) pen.arc(0, 0, radius, 0, 2 * Math.PI);
-        else for (const [x, y] of corners) pen.lineTo(x * radius, y * radius);
-        pen.closePath();
-        pen.globalAlpha = 0.82;
-        pen.fillStyle = fill;
-        pen.fill();
-        pen.globalAlpha = 1;
-        pen.strokeStyle = edge;
-        pen.stroke();
-      });
-    });
   }
 
   // At most once a frame; `sharp` paints the points anew, else their layer is copied.
@@ -337,147 +276,13 @@ class View {
     this.stale ||= sharp;
     this.waiting ??= requestAnimationFrame(() => {
       this.waiting = null;
-      if (!this.density) return;
-      if (this.stale) this.paint();
-      this.stale = false;
-      this.compose();
+      if (!this.scale) return;
+      if (this.stale && this.isNear) {
+        this.painter.paint();
+        this.stale = false;
+      }
+      this.painter.compose();
       this.placeCard();
     });
-  }
-
-  // All drawn points in view, onto a layer: first those that are dimmed, then the others.
-  paint() {
-    this.cut();
-    const pen = this.layer.getContext("2d");
-    pen.clearRect(0, 0, this.layer.width, this.layer.height);
-    const emphasis = this.model.emphasis();
-    if (emphasis) {
-      this.stampAll(pen, emphasis, 0);
-      // Faded as a whole: many dimmed points on one place stay dim.
-      pen.globalCompositeOperation = "destination-in";
-      pen.globalAlpha = FADE;
-      pen.fillRect(0, 0, this.layer.width, this.layer.height);
-      pen.globalCompositeOperation = "source-over";
-      pen.globalAlpha = 1;
-    }
-    this.stampAll(pen, emphasis, 1);
-    this.painted = this.camera;
-  }
-
-  stampAll(pen, emphasis, wanted) {
-    const { order, class: classes, shapes } = this.store;
-    const { visible } = this.model;
-    const { size, atlas, stamp, radius } = this;
-    const k = this.camera.zoom * this.scale * this.density;
-    const sx = this.camera.x * this.scale * this.density - size / 2;
-    const sy = this.camera.y * this.scale * this.density - size / 2;
-    const room = size / 2 + radius * this.density;
-    const [left, top, right, bottom] = this.area().map((edge) => edge * this.density - size / 2);
-    const columns = shapes.length;
-    for (const i of order) {
-      if (visible[classes[i]] === 0 || (emphasis && emphasis[i] !== wanted)) continue;
-      const x = this.x[i] * k + sx;
-      const y = this.y[i] * k + sy;
-      // Written so that NaN fails.
-      if (!(x > left - room && x < right + room && y > top - room && y < bottom + room)) continue;
-      const column = stamp[i] % columns;
-      pen.drawImage(atlas, column * size, ((stamp[i] - column) / columns) * size, size, size, x, y, size, size);
-    }
-  }
-
-  // Axes, the layer, rings, and the outline of a selection.
-  compose() {
-    const pen = this.canvas.getContext("2d");
-    const d = this.density;
-    pen.setTransform(1, 0, 0, 1, 0, 0);
-    pen.clearRect(0, 0, this.canvas.width, this.canvas.height);
-    pen.setTransform(d, 0, 0, d, 0, 0);
-    this.drawAxes(pen);
-    const [left, top, right, bottom] = this.area();
-    pen.save();
-    pen.beginPath();
-    pen.rect(left, top, right - left, bottom - top);
-    pen.clip();
-    const q = this.camera.zoom / this.painted.zoom;
-    const shift = (axis) => (this.camera[axis] - this.painted[axis] * q) * this.scale;
-    pen.drawImage(this.layer, shift("x"), shift("y"), (this.layer.width / d) * q, (this.layer.height / d) * q);
-    this.drawShape(pen);
-    pen.restore();
-    const ringed = this.model.ringed().filter((i) => this.isDrawn(i) && this.isInside(...this.at(i)));
-    this.canvas.dataset.ringed = ringed.join(" ");
-    for (const i of ringed) {
-      for (const [width, color] of [[5, this.color.panel], [2, this.color.ink]]) {
-        pen.lineWidth = width;
-        pen.strokeStyle = color;
-        pen.beginPath();
-        pen.arc(...this.at(i), this.radius + 4, 0, 2 * Math.PI);
-        pen.stroke();
-      }
-    }
-  }
-
-  drawAxes(pen) {
-    const f = this.frame;
-    const [left, top, right, bottom] = this.area();
-    const line = (x0, y0, x1, y1) => {
-      pen.beginPath();
-      pen.moveTo(x0, y0);
-      pen.lineTo(x1, y1);
-      pen.stroke();
-    };
-    pen.font = this.font;
-    pen.lineWidth = this.scale;
-    pen.strokeStyle = this.color.faint;
-    pen.fillStyle = this.color.muted;
-    pen.textBaseline = "middle";
-    for (const [axis, low, high, n] of [
-      ["x", f.left, f.right, 7],
-      ["y", f.bottom, f.top, Math.max(3, Math.round((7 * (f.bottom - f.top)) / (f.right - f.left)))],
-    ]) {
-      const { zoom } = this.camera;
-      const shift = this.camera[axis];
-      const [min, max] = f[axis];
-      const value = (pixel) => min + (((pixel - shift) / zoom - low) / (high - low)) * (max - min);
-      const [from, to] = [value(low), value(high)];
-      const place = (v) => (low + ((v - from) / (to - from)) * (high - low)) * this.scale;
-      let found = ticks(from, to, n);
-      let texts = tickLabels(found);
-      if (axis === "x") {
-        // Long numbers, or a narrow window: fewer.
-        const room = (right - left) / (Math.max(...texts.map((text) => pen.measureText(text).width)) + 10);
-        if (found.length > room) {
-          found = ticks(from, to, Math.max(2, Math.floor(room) - 1));
-          texts = tickLabels(found);
-        }
-      }
-      pen.textAlign = axis === "x" ? "center" : "right";
-      found.forEach((tick, i) => {
-        const p = place(tick);
-        if (axis === "x") {
-          line(p, top, p, bottom);
-          pen.fillText(texts[i], p, bottom + 15 * this.scale);
-        } else {
-          line(left, p, right, p);
-          pen.fillText(texts[i], left - 8 * this.scale, p);
-        }
-      });
-    }
-    pen.strokeStyle = this.color.axis;
-    line(left, top, left, bottom);
-    line(left, bottom, right, bottom);
-  }
-
-  drawShape(pen) {
-    if (!this.shape) return;
-    pen.beginPath();
-    for (const [x, y] of this.shape) pen.lineTo(x, y);
-    pen.closePath();
-    pen.globalAlpha = 0.1;
-    pen.fillStyle = this.color.accent;
-    pen.fill();
-    pen.globalAlpha = 1;
-    pen.strokeStyle = this.color.accent;
-    pen.lineWidth = 1.5;
-    pen.stroke();
   }
 }
