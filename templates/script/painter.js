@@ -1,6 +1,6 @@
 // Paints the points of a view onto a layer, and the layer with axes and rings onto its canvas.
 
-const FADE = 0.13; // what is left of dimmed points
+const FADE = 0.18; // what is left of dimmed points
 const OPACITY = 0.82; // of a marker, as in the static plot
 const PHASES = 2; // places within a pixel, each way, for which a marker is drawn
 

@@ -51,7 +51,9 @@ export async function valid() {
   }
   const { stdout, stderr } = await run("java", ["-jar", locate("vnu-jar/build/dist/vnu.jar"), "--stdout", "--format", "json", html]);
   assert.ok(stdout.includes('"messages"'), `the checker answers: ${stderr.slice(0, 500)}`);
-  const faults = JSON.parse(stdout).messages.filter(({ type, subType }) => type !== "info" || subType === "warning");
-  const told = faults.slice(0, 10).map(({ lastLine, message, extract }) => `line ${lastLine}: ${message}\n  ${extract}`);
+  // The checker takes the policy's hashes and `data:` for missing; the browser enforces the policy
+  // and must not complain of a single violation (`finish`).
+  const faults = JSON.parse(stdout).messages.filter(({ message }) => !message.includes("violates Content Security Policy (meta tag)"));
+  const told = faults.slice(0, 10).map(({ lastLine, message, extract }) => `line ${lastLine}: ${message}\n  ${(extract ?? "").slice(0, 200)}`);
   assert.equal(told.join("\n"), "", "the checker finds fault with the HTML");
 }

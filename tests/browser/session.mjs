@@ -119,7 +119,12 @@ export class Plot {
   async colours(some) {
     const places = some.map((point) => this.at(point)).map(([x, y]) => [x - this.box.x, y - this.box.y]);
     return this.canvas.evaluate((canvas, places) => {
-      const pen = canvas.getContext("2d");
+      // A copy is read: reading the canvas itself makes the browser complain, and slows it.
+      const copy = document.createElement("canvas");
+      copy.width = canvas.width;
+      copy.height = canvas.height;
+      const pen = copy.getContext("2d", { willReadFrequently: true });
+      pen.drawImage(canvas, 0, 0);
       const d = canvas.width / canvas.clientWidth;
       return places.map(([x, y]) => {
         const [r, g, b, a] = pen.getImageData(Math.floor(x * d), Math.floor(y * d), 1, 1).data;
