@@ -15,6 +15,7 @@ class Panel {
     const tools = element("div", "tools");
     tools.append(
       this.copied,
+      button("Zoom to selection", () => this.zoom()),
       button("Copy keys", () => this.copy()),
       button("Clear selection", () => this.clear()),
     );
@@ -114,6 +115,11 @@ class Panel {
     view.fix(i);
     view.stage.scrollIntoView({ block: "nearest" });
     model.say("Pinned");
+  }
+
+  zoom() {
+    this.view.fit(this.points);
+    this.view.stage.scrollIntoView({ block: "nearest" });
   }
 
   clear() {

@@ -29,9 +29,9 @@ class View {
     new ResizeObserver(() => this.resize()).observe(this.stage);
     dark.addEventListener("change", () => this.resize());
     // A plot that nobody sees is painted when it comes near.
-    const seen = ([{ isIntersecting }]) => {
-      this.isNear = isIntersecting;
-      if (isIntersecting) this.request(false);
+    const seen = (entries) => {
+      this.isNear = entries[entries.length - 1].isIntersecting;
+      if (this.isNear) this.request(false);
     };
     new IntersectionObserver(seen, { rootMargin: "200px" }).observe(this.stage);
   }
@@ -192,10 +192,23 @@ class View {
   zoomByKey(factor) {
     const [left, top, right, bottom] = this.area();
     this.zoomBy(factor, (left + right) / 2, (top + bottom) / 2);
+    this.model.say(`Zoom ${figure(this.camera.zoom)}`);
   }
 
   home() {
     this.look(1, 0, 0);
+    this.model.say("Zoom 1");
+  }
+
+  // Looks at some points, with a tenth of room on each side.
+  fit(points) {
+    const placed = points.filter((i) => this.isDrawn(i));
+    if (placed.length === 0) return;
+    const range = (values) => placed.reduce(([min, max], i) => [Math.min(min, values[i]), Math.max(max, values[i])], [Infinity, -Infinity]);
+    const [[x0, x1], [y0, y1]] = [range(this.x), range(this.y)];
+    const { left, top, right, bottom } = this.frame;
+    const zoom = Math.max(1, 0.8 * Math.min((right - left) / (x1 - x0), (bottom - top) / (y1 - y0), MAX_ZOOM));
+    this.look(zoom, (left + right) / 2 - ((x0 + x1) / 2) * zoom, (top + bottom) / 2 - ((y0 + y1) / 2) * zoom);
   }
 
   // Sets the camera; half of the axes' rectangle may be empty at most.

@@ -132,6 +132,10 @@ export async function selectionIsShared(page) {
   await draw(page, [pca.inside(0.01, 0.01), pca.inside(0.5, 0.6)]);
   const chosen = await selected(page);
   await pca.button("Move").click();
+  await pca.button("Zoom to selection").click();
+  await pca.centre();
+  assert.ok(pca.camera.zoom > 1 && points.every((point) => !chosen.includes(point.key) || pca.isInView(point)), "the selection fills the plot");
+  await pca.button("Reset zoom").click();
   for (const kind of ["pca", "tsne"]) {
     const plot = await Plot.of(page, kind);
     const some = alone(plot);
