@@ -101,6 +101,7 @@ class Controls {
       item.append(toggle, only);
       return { item, toggle, name: model.store.labels[i].toLowerCase() };
     });
+    list.removeAttribute("tabindex"); // its buttons take the focus now
     const listed = () => this.rows.flatMap(({ item }, i) => (item.hidden ? [] : [i]));
     const tools = element("div", "tools");
     tools.append(

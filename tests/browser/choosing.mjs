@@ -218,5 +218,7 @@ export async function colours(page) {
   await plot.centre();
   assert.deepEqual(await plot.colours(some), before, "classes colour again");
   assert.ok(await scale.isHidden());
+  // What comes next sees both colours and a selection.
+  await plot.figure.locator("select").selectOption({ label: "Left to right" });
   await plot.button("Select all shown").click();
 }

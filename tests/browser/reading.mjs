@@ -39,6 +39,8 @@ export async function printsTheStaticPlots(page) {
     assert.ok(await plot.figure.locator(part).first().isHidden(), `${part} is not printed`);
   }
   assert.ok(await plot.figure.locator(".points > *").first().isVisible(), "the static plot is printed");
+  const fills = await plot.figure.locator(".legend .marker > *").evaluateAll((all) => all.map((one) => getComputedStyle(one).fill));
+  assert.equal(new Set(fills).size, Math.min(8, fills.length), "the printed legend has the colours of the classes");
   await page.emulateMedia({ media: null });
 }
 

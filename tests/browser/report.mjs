@@ -30,7 +30,7 @@ async function choosing() {
   await finds(page);
   await colours(page);
   await reachableByTab(page);
-  await accessible(page, "light, with a selection");
+  await accessible(page, "light, with scores and a selection");
   await printsTheStaticPlots(page);
   await finish();
 }
