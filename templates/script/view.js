@@ -26,6 +26,7 @@ class View {
     this.painter = new Painter(this);
     model.views.push(this);
     model.listen((what) => this.changed(what));
+    this.tellDrawn();
     new ResizeObserver(() => this.resize()).observe(this.stage);
     dark.addEventListener("change", () => this.resize());
     // A plot that nobody sees is painted when it comes near.
@@ -89,7 +90,7 @@ class View {
   changed(what) {
     if (what === "hover" || what === "classes") this.fillCard();
     if (what === "classes") this.tellDrawn();
-    if (what === "colour") this.painter.dress();
+    if (what === "colour" && this.scale) this.painter.dress();
     this.request(what !== "hover");
   }
 
