@@ -71,7 +71,7 @@ function enclosed([x, y], corners) {
 async function draw(page, corners) {
   await page.mouse.move(...corners[0]);
   await page.mouse.down();
-  for (const corner of corners.slice(1)) await page.mouse.move(...corner, { steps: 6 });
+  for (const corner of corners.slice(1)) await page.mouse.move(...corner, { steps: 2 });
   await page.mouse.up();
 }
 

@@ -35,6 +35,8 @@ export async function accessible(page, name) {
 export async function printsTheStaticPlots(page) {
   const plot = await Plot.of(page, "tsne");
   await page.emulateMedia({ media: "print" });
+  await page.setViewportSize({ width: 794, height: 1123 }); // A4
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 794, "nothing is wider than the paper");
   for (const part of ["canvas.over", ".bar", ".tools", ".selection", ".help"]) {
     assert.ok(await plot.figure.locator(part).first().isHidden(), `${part} is not printed`);
   }
