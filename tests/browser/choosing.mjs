@@ -1,6 +1,6 @@
 // Classes, selection, search, colours.
 import assert from "node:assert/strict";
-import { alone, Plot, points, score } from "./session.mjs";
+import { alone, HOSTILE, Plot, points, score } from "./session.mjs";
 
 const keys = (some) => some.map((point) => point.key).sort();
 const panel = (page) => page.locator(".selection");
@@ -221,4 +221,21 @@ export async function colours(page) {
   // What comes next sees both colours and a selection.
   await plot.figure.locator("select").selectOption({ label: "Left to right" });
   await plot.button("Select all shown").click();
+}
+
+// Names that look like markup stay text wherever the script writes them.
+export async function namesAreText(page) {
+  const plot = await Plot.of(page, "tsne");
+  const title = await page.title();
+  const images = await page.locator("img").count();
+  await plot.figure.locator("select").selectOption({ label: HOSTILE });
+  await plot.figure.locator(".search input").fill("onerror");
+  await plot.button("Select all shown").click();
+  await plot.centre();
+  await page.mouse.click(...plot.at(alone(plot)[0]));
+  for (const part of [".card .label", ".card .key", ".card .scores", ".scale h3", ".scale p", ".counts bdi"]) {
+    assert.ok((await plot.figure.locator(part).first().textContent()).includes(HOSTILE), `${part} shows the name as it is`);
+  }
+  assert.equal(await page.locator("img").count(), images, "a name became an element");
+  assert.equal(await page.title(), title, "a name became a script");
 }

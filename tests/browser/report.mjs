@@ -5,8 +5,8 @@ import assert from "node:assert/strict";
 import { cpus } from "node:os";
 import { accessible, plotsAndHeadingsAreThere, printsTheStaticPlots, valid } from "./reading.mjs";
 import { hoverFollowsTheZoom, hoverShowsTheRightImage, keyboardWalks, pinStays, reachableByTab, touched } from "./pointing.mjs";
-import { classesFilter, colours, finds, selectsWhatIsInside, selectionIsShared } from "./choosing.mjs";
-import { close, html, open, withScores, withoutScript } from "./session.mjs";
+import { classesFilter, colours, finds, namesAreText, selectsWhatIsInside, selectionIsShared } from "./choosing.mjs";
+import { close, html, open, withHostileNames, withScores, withoutScript } from "./session.mjs";
 
 // Pages that are checked side by side: one a processor, or the clock of one check starves another.
 const LANES = Math.min(2, cpus().length);
@@ -35,6 +35,12 @@ async function choosing() {
   await finish();
 }
 
+async function hostileNames() {
+  const { page, finish } = await open(withHostileNames());
+  await namesAreText(page);
+  await finish();
+}
+
 async function darkPage() {
   const { page, finish } = await open(html, { colorScheme: "dark" });
   await plotsAndHeadingsAreThere(page);
@@ -59,7 +65,7 @@ async function phone() {
   await finish();
 }
 
-const checks = [choosing, interactive, darkPage, phone, withoutJavaScript, valid];
+const checks = [choosing, interactive, darkPage, hostileNames, phone, withoutJavaScript, valid];
 try {
   const lane = async () => {
     for (let check = checks.shift(); check; check = checks.shift()) {

@@ -46,6 +46,15 @@ function variant(name, change) {
   return file;
 }
 
+// A page whose script reads other data of the points.
+const withData = (name, change) =>
+  variant(name, (text) =>
+    text.replace(/(<script type="application\/json" id="points">)(.*?)(<\/script>)/s, (_, open, json, end) => {
+      const data = JSON.stringify({ ...JSON.parse(json), ...change(JSON.parse(json)) });
+      return open + data.replaceAll("<", "\\u003c") + end;
+    }),
+  );
+
 // Scores with known values: the t-SNE position from left to right; the first image has none.
 export const score = points.map((point) => point.tsne[0]);
 export function withScores() {
@@ -53,10 +62,16 @@ export function withScores() {
   const steps = score.map((value, i) => (i === 0 ? 65535 : Math.round(((value - min) / (max - min)) * 65534)));
   const values = Buffer.from(Uint16Array.from(steps).buffer).toString("base64");
   const scores = [{ id: "trust", name: "Left to right", about: "Where it lies.", range: [min, max], values }];
-  return variant("scores.html", (text) =>
-    text.replace(/(<script type="application\/json" id="points">)(.*?)(<\/script>)/s, (_, open, json, end) => open + JSON.stringify({ ...JSON.parse(json), scores }).replaceAll("<", "\\u003c") + end),
-  );
+  return withData("scores.html", () => ({ scores }));
 }
+
+export const HOSTILE = '<img src="x" onerror="document.title=1">';
+export const withHostileNames = () =>
+  withData("hostile.html", ({ n, labels }) => ({
+    labels: labels.map((_, i) => HOSTILE + i),
+    keys: Array.from({ length: n }, (_, i) => `0:${HOSTILE}${i}`).join("\n"),
+    scores: [{ id: "trust", name: HOSTILE, about: HOSTILE, range: [0, 1], values: Buffer.alloc(2 * n).toString("base64") }],
+  }));
 
 export const withoutScript = () => variant("bare.html", (text) => text.replace(/<script>.*?<\/script>/s, ""));
 
