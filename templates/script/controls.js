@@ -155,7 +155,7 @@ class Controls {
     this.scale.hidden = model.score === -1;
     if (this.scale.hidden) return;
     const { name, about } = model.store.scores[model.score];
-    const { low, high, min, max, n } = model.store.score(model.score);
+    const { low, high, min, max, n } = model.store.spread(model.score);
     const bar = element("div", "ramp");
     bar.classList.add("ramp");
     const steps = (ramp) => Array.from({ length: 17 }, (_, k) => rampColour(ramp, k / 16)).join(", ");

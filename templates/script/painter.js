@@ -46,7 +46,8 @@ class Painter {
       const tone = (k, lift) => rampColour(ramp, (k + 0.5) / TONES, lift);
       this.tones = Array.from({ length: TONES }, (_, k) => [tone(k), tone(k, dark.matches ? 0.08 : -0.1)]);
       this.tones.push([this.color.axis, this.color.muted]);
-      const { values, low, high } = this.store.score(score);
+      const values = this.store.values(score);
+      const { low, high } = this.store.spread(score);
       const step = (v) => (v === v ? Math.max(0, Math.min(Math.floor(((v - low) / (high - low || 1)) * TONES), TONES - 1)) : TONES);
       this.stamp = new Uint16Array(n);
       for (let i = 0; i < n; i++) this.stamp[i] = step(values[i]) * shapes.length + (classes[i] % shapes.length);

@@ -6,7 +6,10 @@ const NEAR = "600px";
 function revive(root) {
   model ??= new Model(new Store(JSON.parse(document.getElementById("points").textContent)));
   if (!model.store.planes[root.dataset.scatter]) return;
-  model.panel ??= new Panel(model);
+  if (!model.panel) {
+    model.panel = new Panel(model);
+    model.store.warm();
+  }
   const view = new View(root, model);
   new Controls(view);
   new Hand(view);

@@ -4,11 +4,20 @@ const MISSING = 65535; // a position or a score that is not there
 const NO_CELL = 0xffffffff; // an image without a thumbnail
 const TAIL = 0.01; // share of the values at each end that a colour bar does not spread out
 
-const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+function bytes(text) {
+  const raw = atob(text);
+  const made = new Uint8Array(raw.length);
+  for (let i = 0; i < raw.length; i++) made[i] = raw.charCodeAt(i);
+  return made;
+}
 const u16 = (text) => new Uint16Array(bytes(text).buffer);
 const u32 = (text) => new Uint32Array(bytes(text).buffer);
-const decoded = (text, [min, max]) =>
-  Float32Array.from(u16(text), (s) => (s === MISSING ? NaN : min + ((max - min) * s) / (MISSING - 1)));
+function decoded(text, [min, max]) {
+  const steps = u16(text);
+  const values = new Float32Array(steps.length);
+  for (let i = 0; i < steps.length; i++) values[i] = steps[i] === MISSING ? NaN : min + ((max - min) * steps[i]) / (MISSING - 1);
+  return values;
+}
 
 const figure = (value) => {
   const size = Math.abs(value);
@@ -43,10 +52,11 @@ class Store {
       if (q) this.planes[kind] = { x: decoded(q.x, q.rx), y: decoded(q.y, q.ry) };
     }
     // The order of the static plot: no class lies over all others.
-    const mixed = Uint32Array.from({ length: this.n }, (_, i) => Math.imul(i, 2654435769));
-    this.order = Uint32Array.from({ length: this.n }, (_, i) => i).sort((a, b) => mixed[a] - mixed[b]);
+    const mixed = new Uint32Array(this.n).map((_, i) => Math.imul(i, 2654435769));
+    this.order = new Uint32Array(this.n).map((_, i) => i).sort((a, b) => mixed[a] - mixed[b]);
     this.sheets = new Map();
     this.decodedScores = new Map();
+    this.spreads = new Map();
   }
 
   key(i) {
@@ -67,21 +77,35 @@ class Store {
     return Uint8Array.from(this.lowKeys, (key, i) => (labels[this.class[i]] || key.includes(part) ? 1 : 0));
   }
 
-  // The values of a score, and the range its colours span.
-  score(number) {
-    let score = this.decodedScores.get(number);
-    if (!score) {
+  // The values of a score.
+  values(number) {
+    if (!this.decodedScores.has(number)) {
       const { values, range } = this.scores[number];
-      score = { values: decoded(values, range) };
-      const sorted = score.values.filter((value) => value === value).sort();
-      score.n = sorted.length;
-      score.min = sorted[0] ?? range[0];
-      score.max = sorted[score.n - 1] ?? range[1];
-      score.low = sorted[Math.floor(TAIL * (score.n - 1))] ?? range[0];
-      score.high = sorted[Math.ceil((1 - TAIL) * (score.n - 1))] ?? range[1];
-      this.decodedScores.set(number, score);
+      this.decodedScores.set(number, decoded(values, range));
     }
-    return score;
+    return this.decodedScores.get(number);
+  }
+
+  // How many values a score has, their ends, and the range its colours span.
+  spread(number) {
+    if (!this.spreads.has(number)) {
+      const sorted = this.values(number).filter((value) => value === value).sort();
+      const n = sorted.length;
+      const [min, max] = n > 0 ? [sorted[0], sorted[n - 1]] : this.scores[number].range;
+      const at = (share) => sorted[Math.round(share * (n - 1))] ?? min;
+      this.spreads.set(number, { n, min, max, low: at(TAIL), high: at(1 - TAIL) });
+    }
+    return this.spreads.get(number);
+  }
+
+  // Decodes ahead what the first card needs, a piece at a time.
+  warm() {
+    const pieces = [() => this.key(0), ...this.scores.map((_, number) => () => this.values(number))];
+    const next = () => {
+      pieces.shift()();
+      if (pieces.length > 0) setTimeout(next);
+    };
+    setTimeout(next);
   }
 
   // What a card says below label and key, a line each.
@@ -91,7 +115,7 @@ class Store {
     if (pca) lines.push(`PC1 ${figure(pca.x[i])}, PC2 ${figure(pca.y[i])}`);
     if (tsne) lines.push(`t\u2011SNE ${figure(tsne.x[i])}, ${figure(tsne.y[i])}`);
     this.scores.forEach((score, number) => {
-      const value = this.score(number).values[i];
+      const value = this.values(number)[i];
       lines.push(`${score.name} ${value === value ? figure(value) : "none"}`);
     });
     return lines;
