@@ -24,7 +24,21 @@ const MACROS: &str = include_str!("../../templates/macros.html");
 const COMPARISON: &str = include_str!("../../templates/comparison.html");
 const DIFF: &str = include_str!("../../templates/diff.html");
 const STYLE: &str = include_str!("../../templates/report.css");
-const SCRIPT: &str = include_str!("../../templates/report.js");
+/// One script in one scope, its files in the order of use.
+const SCRIPT: &str = concat!(
+    "\"use strict\";\n{\n",
+    include_str!("../../templates/script/page.js"),
+    include_str!("../../templates/script/store.js"),
+    include_str!("../../templates/script/model.js"),
+    include_str!("../../templates/script/axes.js"),
+    include_str!("../../templates/script/painter.js"),
+    include_str!("../../templates/script/view.js"),
+    include_str!("../../templates/script/hand.js"),
+    include_str!("../../templates/script/controls.js"),
+    include_str!("../../templates/script/panel.js"),
+    include_str!("../../templates/script/start.js"),
+    "}\n"
+);
 
 /// Id and title of every section, in order; numbers follow from the position.
 const SECTIONS: [(&str, &str); 14] = [

@@ -1,0 +1,25 @@
+// The report reads without this script. It adds to the scatter plots: hover and pinned cards, pan
+// and zoom, selection, search and colours; and the total time to the summary. It makes no request.
+
+const element = (name, className, text) => {
+  const made = document.createElement(name);
+  if (className) made.className = className;
+  if (text !== undefined) made.textContent = text;
+  return made;
+};
+
+const button = (text, action, label) => {
+  const made = element("button", "", text);
+  made.type = "button";
+  if (label) made.setAttribute("aria-label", label);
+  made.addEventListener("click", action);
+  return made;
+};
+
+const total = document.querySelector("[data-total-time]");
+if (total) document.querySelector("[data-total]").textContent = total.textContent;
+
+// Paper shows what is folded.
+addEventListener("beforeprint", () => {
+  for (const folded of document.querySelectorAll("details")) folded.open = true;
+});
