@@ -1,43 +1,20 @@
-// The browser, the report in it, and where its points are on the screen.
-import assert from "node:assert/strict";
+// The report in the browser, and where its points are on the screen.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
-import { chromium } from "playwright-core";
+import { close as closeBrowser } from "./chromium.mjs";
+
+export { open } from "./chromium.mjs";
 
 const [htmlFile, pointsFile, imagesFolder] = process.argv.slice(2);
 export const html = htmlFile;
 export const imagesDir = imagesFolder;
 export const points = JSON.parse(readFileSync(pointsFile, "utf8"));
-const executablePath = process.env.CHROMIUM || "/usr/bin/chromium";
-const args = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
-const browser = await chromium.launch({ executablePath, args });
 const scratch = mkdtempSync(join(tmpdir(), "fruits-report-"));
 
 export async function close() {
-  await browser.close();
+  await closeBrowser();
   rmSync(scratch, { recursive: true });
-}
-
-// A page; `finish` fails if it made a request or a complaint.
-export async function open(file, options) {
-  const url = pathToFileURL(file).href;
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: "reduce", ...options });
-  const page = await context.newPage();
-  page.setDefaultTimeout(10000);
-  const requests = [];
-  const complaints = [];
-  page.on("request", (request) => request.url().startsWith("data:") || requests.push(request.url()));
-  page.on("console", (message) => ["error", "warning"].includes(message.type()) && complaints.push(message.text()));
-  page.on("pageerror", (error) => complaints.push(String(error)));
-  await page.goto(url, { waitUntil: "load" });
-  const finish = async () => {
-    assert.deepEqual(requests, [url], "the report requests nothing but itself");
-    assert.deepEqual(complaints, [], "the browser complains");
-    await context.close();
-  };
-  return { page, context, finish };
 }
 
 function variant(name, change) {

@@ -1,7 +1,7 @@
 //! The report in headless Chromium, driven by playwright-core (`tests/browser/report.mjs` holds the checks).
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use polars::prelude::*;
@@ -12,21 +12,28 @@ use crate::sample::rendered;
 
 #[test]
 fn a_reviewer_can_read_the_report() {
+    let out = rendered();
+    let points = out.join("points.json");
+    fs::write(&points, expected_points(&out)).expect("a file");
+    let images = project().join("data-sample");
+    node("report.mjs", &[out.join("index.html"), points, images]);
+}
+
+/// Runs a script of `tests/browser`, where Chromium and what drives it are installed.
+pub fn node(script: &str, arguments: &[PathBuf]) {
     let folder = project().join("tests/browser");
     let chromium = std::env::var("CHROMIUM").unwrap_or_else(|_| "/usr/bin/chromium".to_owned());
+    let version = Command::new("node").arg("--version").output();
+    let packages = ["playwright-core", "axe-core", "vnu-jar"];
+    let has = |package: &&str| folder.join("node_modules").join(package).exists();
     let missing = [
         (Path::new(&chromium).exists(), "Chromium is not installed"),
         (
-            Command::new("node")
-                .arg("--version")
-                .output()
-                .is_ok_and(|o| o.status.success()),
+            version.is_ok_and(|o| o.status.success()),
             "Node.js is not installed",
         ),
         (
-            ["playwright-core", "axe-core", "vnu-jar"]
-                .iter()
-                .all(|package| folder.join("node_modules").join(package).exists()),
+            packages.iter().all(has),
             "`npm ci --prefix tests/browser` has not been run",
         ),
     ];
@@ -34,14 +41,9 @@ fn a_reviewer_can_read_the_report() {
         skipped(what);
         return;
     }
-    let out = rendered();
-    let points = out.join("points.json");
-    fs::write(&points, expected_points(&out)).expect("a file");
     let checked = Command::new("node")
-        .arg(folder.join("report.mjs"))
-        .arg(out.join("index.html"))
-        .arg(&points)
-        .arg(project().join("data-sample"))
+        .arg(folder.join(script))
+        .args(arguments)
         .env("CHROMIUM", &chromium)
         .output()
         .expect("node runs");
@@ -51,11 +53,10 @@ fn a_reviewer_can_read_the_report() {
         "{said}{}",
         String::from_utf8_lossy(&checked.stderr)
     );
-    for reason in said
-        .lines()
-        .filter_map(|line| line.strip_prefix("skipped: "))
-    {
-        skipped(reason);
+    for line in said.lines() {
+        if let Some(reason) = line.strip_prefix("skipped: ") {
+            skipped(reason);
+        }
     }
 }
 

@@ -27,5 +27,6 @@ mod s3_faults;
 mod s3_hostile;
 mod s3_interruption;
 mod sample;
+mod shapes;
 mod steps;
 mod verify;

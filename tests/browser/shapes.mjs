@@ -1,0 +1,55 @@
+// Opens reports of several shapes, as a desk and as a phone, and fails on the first thing that is wrong.
+// Usage: node shapes.mjs REPORT.html ...
+import assert from "node:assert/strict";
+import { basename } from "node:path";
+import { close, open } from "./chromium.mjs";
+
+async function reads(file, viewport) {
+  const { page, finish } = await open(file, { viewport });
+  page.on("dialog", () => assert.fail("a name became a script"));
+  for (const link of await page.locator(".toc a").all()) {
+    const section = page.locator(await link.getAttribute("href"));
+    assert.ok(await section.locator("h2").isVisible());
+    assert.ok((await section.innerText()).length > 25, "a section says something, or why it is empty");
+  }
+  const { scrollWidth, innerWidth } = await page.evaluate(() => ({ scrollWidth: document.documentElement.scrollWidth, innerWidth }));
+  assert.ok(scrollWidth <= innerWidth, `the page is ${scrollWidth} pixels wide in a window of ${innerWidth}`);
+  const kinds = { "without-tsne.html": ["pca"], "without-pca.html": [] }[basename(file)] ?? ["pca", "tsne"];
+  assert.deepEqual(await page.locator("[data-scatter]").evaluateAll((all) => all.map((one) => one.dataset.scatter)), kinds);
+  if (kinds.length < 2) {
+    assert.match(await page.locator("#summary").innerText(), /partial.*stopped at/s);
+    assert.match(await page.locator("#tsne .missing").innerText(), /There is no t-SNE embedding: the run stopped at/);
+  }
+  for (const kind of kinds) await pointsAt(page, kind);
+  await finish();
+}
+
+// The card of a point says the name of its class as the legend has it.
+async function pointsAt(page, kind) {
+  const figure = page.locator(`[data-scatter="${kind}"]`);
+  await figure.scrollIntoViewIfNeeded();
+  await figure.locator("canvas.over").focus();
+  await page.keyboard.press("ArrowRight");
+  const card = figure.locator(".card");
+  await card.waitFor({ state: "visible" });
+  const label = await card.locator(".label").textContent();
+  const names = await figure.locator(".legend bdi").allTextContents();
+  assert.ok(names.includes(label), `${label} is a class of the legend`);
+  assert.ok((await card.locator(".key").textContent()).startsWith(label), "the key begins with the name of the class");
+  await page.keyboard.press("Escape");
+}
+
+try {
+  for (const file of process.argv.slice(2)) {
+    for (const viewport of [{ width: 1280, height: 900 }, { width: 360, height: 780 }]) {
+      try {
+        await reads(file, viewport);
+      } catch (error) {
+        console.error(`${basename(file)} at ${viewport.width} pixels:`);
+        throw error;
+      }
+    }
+  }
+} finally {
+  await close();
+}
