@@ -42,7 +42,7 @@ use self::gather::Gathered;
 pub use self::pace::{Pace, Rate};
 use self::plan::Planned;
 pub use self::plan::{Plan, dry_run};
-use self::record::{begin_record, examples, near_duplicates, pca_record, pca_warnings};
+use self::record::{begin_record, examples, flattered, near_duplicates, pca_record, pca_warnings};
 
 /// What to run, and how.
 #[derive(Debug, Clone)]
@@ -388,6 +388,7 @@ fn measure(
         })
     })?;
     images.hstack_mut(measured.scores.columns())?;
+    run.warnings.extend(flattered(&measured.record));
     run.quality = Some(measured.record);
     Ok(())
 }

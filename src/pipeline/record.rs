@@ -12,7 +12,8 @@ use crate::neighbors::nearest;
 use crate::pca::{Keep, Pca};
 use crate::record::{
     self, ClassCount, Dataset, Example, ImageCounts, ModeCount, NearDuplicate, Origin, Parameter,
-    PcaRecord, Provenance, Reconstruction, Run, SCHEMA, SizeCount, SourceRecord, Status,
+    PcaRecord, Provenance, QualityRecord, Reconstruction, Run, SCHEMA, SizeCount, SourceRecord,
+    Status,
 };
 use crate::resize::{self, Filter};
 use crate::schema::{HEIGHT, KEY, LABEL, MODE, ORIENTATION, SHA256, WIDTH, pc};
@@ -22,6 +23,9 @@ use super::Params;
 
 /// Classes of which the report shows an image before and after the resize.
 const MAX_EXAMPLES: usize = 5;
+/// Share of the images by which frames of the same object may raise label accuracy before a reader is told: what sampling
+/// 100 images leaves open (twice the standard error at 0.95).
+const FLATTERY: f64 = 0.05;
 /// Shares of the variance a reader asks for.
 const SHARES: [f64; 3] = [0.90, 0.95, 0.99];
 
@@ -90,6 +94,20 @@ pub(super) fn pca_warnings(params: &Params, pca: &Pca) -> Vec<String> {
         ));
     }
     warnings
+}
+
+/// A label accuracy that frames of the same objects make up.
+pub(super) fn flattered(quality: &QualityRecord) -> Option<String> {
+    let labels = quality.labels.as_ref()?;
+    let (with, without) = (labels.pca.accuracy, labels.pca.accuracy_other_sequences?);
+    (with - without > FLATTERY).then(|| {
+        format!(
+            "neighbours are mostly other frames of the same object: label accuracy is {:.1} % with them and {:.1} % without \
+             the image's own sequence",
+            100.0 * with,
+            100.0 * without
+        )
+    })
 }
 
 /// Every parameter that can change a number, under the names of the command line as far as it has them.

@@ -147,7 +147,7 @@ fn a_fresh_report_is_verified() {
         assert!(line(&said, what).starts_with("ok  "), "{}", said.stdout);
     }
     let last = said.stdout.lines().last().expect("a line");
-    assert!(last.starts_with("verified: 12 ok, 0 differ"), "{last}");
+    assert!(last.starts_with("verified: 13 ok, 0 differ"), "{last}");
     let record = verify(&sample::rendered().join("run.json"))
         .arg("--quiet")
         .expect(0);
@@ -287,7 +287,7 @@ fn changed_inputs_are_named_and_hostile_names_stay_on_their_line() {
         "inputs",
         &["\\u{1b}[2Jok\\nok  inputs \\u{202e}gpj.jpg"],
     );
-    assert_eq!(said.stdout.lines().count(), 13, "{}", said.stdout);
+    assert_eq!(said.stdout.lines().count(), 14, "{}", said.stdout);
 
     // Where the run itself named the folder, its absence is no fault of the report; where the user does, it is one.
     let elsewhere = tempfile::tempdir().expect("a folder");
@@ -440,7 +440,7 @@ fn ctrl_c_says_what_was_verified_until_then() {
     let said = said(child);
     assert_eq!(said.code, Some(130), "{}", said.stderr);
     let last = said.stdout.lines().last().expect("a line");
-    assert!(last.contains("stopped") && last.contains("12 ok"), "{last}");
+    assert!(last.contains("stopped") && last.contains("13 ok"), "{last}");
     assert_eq!(fs::read_dir(temporary.path()).expect("a folder").count(), 0);
 }
 
@@ -501,7 +501,7 @@ fn a_bucket_is_listed_and_its_etags_compared() {
     );
     assert_eq!(first.paths("GET").len(), n_reads + 1, "one listing");
     let said = signed(verify(Path::new("s3://out/report"), &first.url)).expect(0);
-    assert!(said.stdout.contains("verified: 12 ok"), "{}", said.stdout);
+    assert!(said.stdout.contains("verified: 13 ok"), "{}", said.stdout);
     let said = signed(verify(&out, &first.url)).arg("--rerun").expect(0);
     assert!(
         line(&said, "again: embeddings.parquet").ends_with("equal"),
