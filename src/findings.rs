@@ -9,12 +9,11 @@ use crate::error::{Error, Result};
 use crate::matrix::{Matrix, strings};
 use crate::neighbors::{Neighbors, nearest};
 use crate::record::{Disagreement, FindingsRecord, Outlier, Representative};
-use crate::schema::{KEY, LABEL, LABEL_AGREEMENT, OUTLIER_SCORE, pc};
+use crate::schema::{KEY, LABEL, LABEL_AGREEMENT, OUTLIER_SCORE};
+use crate::votes::{Classes, DEFAULT_NEIGHBORS, vote};
 
 /// Neighbours of the outlier score (the default of scikit-learn; Breunig et al. advise 10 to 20 and more).
 const OUTLIER_NEIGHBORS: usize = 20;
-/// Neighbours that vote on a label, as many as the accuracies of a report have.
-const LABEL_NEIGHBORS: usize = 10;
 /// Images in each list of the record.
 const MAX_LISTED: usize = 12;
 /// Nearest images named with each of them.
@@ -41,19 +40,15 @@ pub struct Findings {
 /// # References
 /// Breunig, Kriegel, Ng & Sander 2000, "LOF: identifying density-based local outliers".
 pub fn findings(frame: &DataFrame) -> Result<Findings> {
-    let names: Vec<String> = (0..)
-        .map(pc)
-        .take_while(|name| frame.column(name).is_ok())
-        .collect();
     let (keys, labels) = (strings(frame, KEY)?, strings(frame, LABEL)?);
-    if names.is_empty() || keys.len() < 2 {
+    if keys.len() < 2 {
         return Err(Error::Invalid(format!(
-            "findings in {} rows of {} components: it takes 2 rows, and `pc1` of the PCA",
-            keys.len(),
-            names.len()
+            "findings in {} rows: it takes 2, or nothing has a neighbour",
+            keys.len()
         )));
     }
-    let points = Matrix::from_columns(frame, &names)?;
+    let points = Matrix::from_scores(frame)?;
+    let classes = Classes::of(&labels);
     let near = nearest(&points, OUTLIER_NEIGHBORS)?;
     let factors = local_outlier_factors(&near, keys.len());
     let agreements: Vec<f64> = (0..keys.len())
@@ -74,7 +69,7 @@ pub fn findings(frame: &DataFrame) -> Result<Findings> {
     let mut by_factor: Vec<usize> = (0..keys.len()).collect();
     by_factor.sort_by(|&a, &b| factors[b].total_cmp(&factors[a]).then(a.cmp(&b)));
     let mut disagreeing: Vec<(usize, &str)> = (0..keys.len())
-        .map(|i| (i, vote(voters(&near, i), &labels)))
+        .map(|i| (i, classes.names[vote(voters(&near, i), &classes.numbers)]))
         .filter(|&(i, vote)| vote != labels[i])
         .collect();
     let n_disagreements = disagreeing.len() as u64;
@@ -84,7 +79,7 @@ pub fn findings(frame: &DataFrame) -> Result<Findings> {
     });
     let record = FindingsRecord {
         outlier_neighbors: near.k(),
-        label_neighbors: LABEL_NEIGHBORS.min(near.k()),
+        label_neighbors: DEFAULT_NEIGHBORS.min(near.k()),
         outliers: by_factor
             .iter()
             .take(MAX_LISTED)
@@ -122,19 +117,7 @@ pub fn findings(frame: &DataFrame) -> Result<Findings> {
 }
 
 fn voters(near: &Neighbors, i: usize) -> &[u32] {
-    &near.indices(i)[..LABEL_NEIGHBORS.min(near.k())]
-}
-
-/// The label that most of `voters` have; of several, the one that sorts first.
-fn vote<'a>(voters: &[u32], labels: &[&'a str]) -> &'a str {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for &j in voters {
-        *counts.entry(labels[j as usize]).or_default() += 1;
-    }
-    let best = counts
-        .into_iter()
-        .max_by(|a, b| a.1.cmp(&b.1).then(b.0.cmp(a.0)));
-    best.map_or("", |(label, _)| label)
+    &near.indices(i)[..DEFAULT_NEIGHBORS.min(near.k())]
 }
 
 /// The mean density of the neighbours relative to the own one. The density is the inverse of the mean reachability

@@ -1,10 +1,9 @@
 //! Limits that a run is held to.
 
-use std::fmt;
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
-use crate::record::{Gate, Run, Unit};
+use crate::record::{Gate, GateName, Run, Unit};
 
 /// The limits; a field that is absent limits nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -49,15 +48,6 @@ fn not_a_limit(text: &str) -> Error {
     ))
 }
 
-impl fmt::Display for MostRejected {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Files(n) => write!(f, "{n}"),
-            Self::Share(share) => write!(f, "{}%", 100.0 * share),
-        }
-    }
-}
-
 impl Gates {
     /// Holds a run to the limits. What it has no value for fails.
     #[must_use]
@@ -73,19 +63,19 @@ impl Gates {
         let quality = run.quality.as_ref();
         let least = [
             (
-                "min-variance",
+                GateName::MinVariance,
                 self.min_variance,
                 run.pca.as_ref().map(|p| p.explained_variance_ratio_sum),
                 Unit::Share,
             ),
             (
-                "min-trust",
+                GateName::MinTrust,
                 self.min_trust,
                 quality.map(|q| q.trustworthiness),
                 Unit::Score,
             ),
             (
-                "min-knn-accuracy",
+                GateName::MinKnnAccuracy,
                 self.min_knn_accuracy,
                 quality.and_then(|q| q.knn_accuracy_pca),
                 Unit::Share,
@@ -94,7 +84,7 @@ impl Gates {
         let least = least.into_iter().filter_map(|(name, limit, value, unit)| {
             let limit = limit?;
             Some(Gate {
-                name: name.to_owned(),
+                name,
                 limit,
                 value,
                 unit,
@@ -107,7 +97,7 @@ impl Gates {
 
 fn at_most(limit: f64, value: f64, unit: Unit) -> Gate {
     Gate {
-        name: "max-rejected".to_owned(),
+        name: GateName::MaxRejected,
         limit,
         value: Some(value),
         unit,
@@ -122,9 +112,10 @@ mod tests {
     #[test]
     fn limits_on_rejected_files() {
         assert_eq!("0".parse::<MostRejected>().unwrap(), MostRejected::Files(0));
-        let percent: MostRejected = "2.5%".parse().unwrap();
-        assert_eq!(percent, MostRejected::Share(0.025));
-        assert_eq!(percent.to_string(), "2.5%");
+        assert_eq!(
+            "2.5%".parse::<MostRejected>().unwrap(),
+            MostRejected::Share(0.025)
+        );
         for wrong in ["", "-1", "1.5", "101%", "x%", "NaN%"] {
             let error = wrong.parse::<MostRejected>().unwrap_err().to_string();
             assert!(error.contains("such as 1%"), "{error}");

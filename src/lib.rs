@@ -37,6 +37,7 @@ pub mod place;
 pub mod matrix;
 pub mod neighbors;
 mod simd;
+pub mod votes;
 
 pub mod source;
 

@@ -4,6 +4,7 @@ use faer::MatRef;
 use polars::prelude::*;
 
 use crate::error::{Error, Result};
+use crate::schema::pc;
 
 /// Dense matrix of `n_rows` x `n_cols` values, row-major: a row is a sample.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,6 +87,23 @@ impl Matrix {
             }
         }
         Self::new(n_rows, n_cols, values)
+    }
+
+    /// The scores `pc1` ... `pcK` of a frame, as far as they go without a gap.
+    ///
+    /// # Errors
+    /// As [`from_columns`](Self::from_columns), and if there is no `pc1`.
+    pub fn from_scores(frame: &DataFrame) -> Result<Self> {
+        let names: Vec<String> = (0..)
+            .map(pc)
+            .take_while(|name| frame.column(name).is_ok())
+            .collect();
+        if names.is_empty() {
+            return Err(Error::Invalid(
+                "no column `pc1`: run the PCA first".to_owned(),
+            ));
+        }
+        Self::from_columns(frame, &names)
     }
 
     /// Takes one column of fixed-size arrays, `Array(Float32, n)`; each becomes one row.

@@ -15,13 +15,12 @@ use crate::error::{Error, Result};
 use crate::matrix::{Matrix, strings};
 use crate::neighbors::{Neighbors, nearest};
 use crate::record::{Faithfulness, LabelsRecord, QualityRecord};
-use crate::schema::{KEY, LABEL, TRUST, TSNE_X, TSNE_Y, pc};
+use crate::schema::{KEY, LABEL, TRUST, TSNE_X, TSNE_Y};
+use crate::votes::Classes;
+pub use crate::votes::DEFAULT_NEIGHBORS;
 
-use self::labels::{Classes, accuracy};
+use self::labels::accuracy;
 use self::sequences::Sequences;
-
-/// Neighbours that a run measures with (Fruits-360's targets are stated at 10).
-pub const DEFAULT_NEIGHBORS: usize = 10;
 
 /// Further numbers of neighbours at which ranks are compared: 5 is scikit-learn's default, 12 van der Maaten's (2009).
 const FURTHER_NEIGHBORS: [usize; 2] = [5, 12];
@@ -55,16 +54,7 @@ pub struct Quality {
 /// Venna & Kaski 2001, "Neighborhood preservation in nonlinear projection methods" (trustworthiness, continuity);
 /// Rousseeuw 1987, "Silhouettes"; Ojala & Garriga 2010, "Permutation tests for studying classifier performance".
 pub fn quality(frame: &DataFrame, k: usize, seed: u64) -> Result<Quality> {
-    let names: Vec<String> = (0..)
-        .map(pc)
-        .take_while(|name| frame.column(name).is_ok())
-        .collect();
-    if names.is_empty() {
-        return Err(Error::Invalid(
-            "no column `pc1`: run the PCA first".to_owned(),
-        ));
-    }
-    let high = Matrix::from_columns(frame, &names)?;
+    let high = Matrix::from_scores(frame)?;
     let low = Matrix::from_columns(frame, &[TSNE_X, TSNE_Y])?;
     let n = frame.height();
     let most = n.saturating_sub(1) / 2;
@@ -103,8 +93,8 @@ pub fn quality(frame: &DataFrame, k: usize, seed: u64) -> Result<Quality> {
     let at_k = ks.partition_point(|&other| other < k);
     let labels = (classes.names.len() > 1).then(|| LabelsRecord {
         sequences: sequences.as_ref().map(|s| s.record(&rows)),
-        pca: labels::label_quality(0, &spaces[0], k, &classes, &rows, &measured, seed),
-        tsne: labels::label_quality(1, &spaces[1], k, &classes, &rows, &measured, seed),
+        pca: labels::label_quality(&spaces[0], k, &classes, &rows, &measured.of_space(0), seed),
+        tsne: labels::label_quality(&spaces[1], k, &classes, &rows, &measured.of_space(1), seed),
     });
     let mut trust = vec![None; n];
     for (&i, row) in rows.iter().zip(&measured.rows) {
@@ -212,6 +202,8 @@ fn sample(n: usize, seed: u64) -> Vec<usize> {
         return (0..n).collect();
     }
     let mut random = ChaCha8Rng::seed_from_u64(seed);
+    // Permutations of the labels take the first streams.
+    random.set_stream(u64::MAX);
     let mut keys: Vec<(u64, usize)> = (0..n)
         .map(|i| (StandardUniform.sample(&mut random), i))
         .collect();

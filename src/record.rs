@@ -13,7 +13,7 @@ pub use self::comparison::{
     Verdict,
 };
 pub use self::measures::{
-    ClassQuality, Confusion, Disagreement, Faithfulness, FindingsRecord, LabelQuality,
+    ClassQuality, Confusion, Confusions, Disagreement, Faithfulness, FindingsRecord, LabelQuality,
     LabelsRecord, Outlier, PermutationNull, QualityRecord, Representative, Sequences,
 };
 
@@ -62,8 +62,8 @@ pub struct Run {
 /// A limit and what the run has in its place.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Gate {
-    /// The option that set it, without dashes: `max-rejected`, `min-variance` ...
-    pub name: String,
+    /// The option that set it.
+    pub name: GateName,
     /// The largest or smallest value that passes.
     pub limit: f64,
     /// What was measured; absent if the run did not come that far, which fails.
@@ -72,6 +72,33 @@ pub struct Gate {
     pub unit: Unit,
     /// Whether the value is within the limit.
     pub passed: bool,
+}
+
+/// What a gate limits, as its option is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GateName {
+    /// Files that are rejected.
+    MaxRejected,
+    /// Variance that the kept components explain.
+    MinVariance,
+    /// Trustworthiness of the embedding.
+    MinTrust,
+    /// Label accuracy of the nearest neighbours in PCA space.
+    MinKnnAccuracy,
+}
+
+impl GateName {
+    /// The option, without dashes.
+    #[must_use]
+    pub fn option(self) -> &'static str {
+        match self {
+            Self::MaxRejected => "max-rejected",
+            Self::MinVariance => "min-variance",
+            Self::MinTrust => "min-trust",
+            Self::MinKnnAccuracy => "min-knn-accuracy",
+        }
+    }
 }
 
 /// What the numbers of a gate count.
@@ -173,6 +200,8 @@ pub struct NearDuplicate {
     pub second: String,
     /// Euclidean distance of their kept components.
     pub distance: f64,
+    /// The same, relative to the median distance of an image to its nearest.
+    pub relative: f64,
 }
 
 /// An image size and how many have it.

@@ -11,13 +11,10 @@ use crate::matrix::{Matrix, strings};
 use crate::neighbors::nearest;
 use crate::record::{Alignment, EmbeddingComparison, Moved};
 use crate::schema::{KEY, LABEL, TSNE_X, TSNE_Y};
+use crate::votes::DEFAULT_NEIGHBORS;
 
 /// Two points are always similar to two others.
 const MIN_POINTS: usize = 3;
-/// Neighbours of an image that are looked at, as in the neighbour recall of an embedding.
-const NEIGHBORS: usize = 10;
-/// Images that neighbours are looked for among, as in the other measures of an embedding.
-const MAX_SAMPLED: usize = 10_000;
 /// Images listed that moved most: eight rows of three in the report.
 const MAX_MOVED: usize = 24;
 /// Displacement from which an image has moved: coordinates have seven digits.
@@ -106,9 +103,7 @@ pub(super) fn embedding(
         most_moved: most_moved(&keys, &labels, &displacement),
         k: shared.k,
         shared_neighbors: shared.share,
-        shared_by_chance: shared.k as f64 / (shared.n - 1) as f64,
-        n_sampled: shared.n as u64,
-        sample_step: shared.step as u64,
+        shared_by_chance: shared.k as f64 / (points.len() - 1) as f64,
     };
     let axis = |points: &[Point], axis: usize| -> Vec<f64> {
         points.iter().map(|point| point[axis]).collect()
@@ -160,19 +155,15 @@ fn most_moved(keys: &[&str], labels: &[&str], displacement: &[f64]) -> Vec<Moved
 struct Shared {
     k: usize,
     share: f64,
-    n: usize,
-    step: usize,
 }
 
-/// Which nearest neighbours are the same before and after, among every `step`-th of the points.
+/// Which nearest neighbours are the same before and after.
 fn shared_neighbors(points: &[(&str, [f32; 2], [f32; 2])]) -> Result<Shared> {
-    let step = points.len().div_ceil(MAX_SAMPLED);
-    let sampled: Vec<_> = points.iter().step_by(step).collect();
-    let n = sampled.len();
+    let n = points.len();
     // All others are neighbours of an image in a small set, and would be shared whatever the embeddings.
-    let k = NEIGHBORS.min((n - 1) / 2);
-    let before = sampled.iter().flat_map(|(_, before, _)| *before).collect();
-    let after = sampled.iter().flat_map(|(_, _, after)| *after).collect();
+    let k = DEFAULT_NEIGHBORS.min((n - 1) / 2);
+    let before = points.iter().flat_map(|(_, before, _)| *before).collect();
+    let after = points.iter().flat_map(|(_, _, after)| *after).collect();
     let before = nearest(&Matrix::new(n, 2, before)?, k)?;
     let after = nearest(&Matrix::new(n, 2, after)?, k)?;
     let in_both = |i: usize| {
@@ -184,7 +175,5 @@ fn shared_neighbors(points: &[(&str, [f32; 2], [f32; 2])]) -> Result<Shared> {
     Ok(Shared {
         k,
         share: total as f64 / (n * k) as f64,
-        n,
-        step,
     })
 }

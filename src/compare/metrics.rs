@@ -5,6 +5,8 @@ use crate::record::{Metric, QualityRecord, Run};
 /// A number of a run; `None` if the run did not come that far.
 type Accessor = fn(&Run) -> Option<f64>;
 
+const DIVERGENCE: &str = "Kullback-Leibler divergence";
+
 /// All of them, in the order they are shown.
 const METRICS: &[(&str, Accessor)] = &[
     ("images accepted", |run| Some(run.images.accepted as f64)),
@@ -16,9 +18,7 @@ const METRICS: &[(&str, Accessor)] = &[
     ("explained variance ratio", |run| {
         Some(run.pca.as_ref()?.explained_variance_ratio_sum)
     }),
-    ("Kullback-Leibler divergence", |run| {
-        Some(run.tsne.as_ref()?.kl_divergence)
-    }),
+    (DIVERGENCE, |run| Some(run.tsne.as_ref()?.kl_divergence)),
     ("trustworthiness", |run| {
         quality(run, |q| Some(q.trustworthiness))
     }),
@@ -43,6 +43,12 @@ const METRICS: &[(&str, Accessor)] = &[
     }),
 ];
 
+/// A divergence is measured against neighbourhoods whose size is the perplexity.
+fn comparable(name: &str, baseline: &Run, now: &Run) -> bool {
+    let perplexity = |run: &Run| run.tsne.as_ref().map(|t| t.perplexity);
+    name != DIVERGENCE || perplexity(baseline) == perplexity(now)
+}
+
 fn quality(run: &Run, value: fn(&QualityRecord) -> Option<f64>) -> Option<f64> {
     value(run.quality.as_ref()?)
 }
@@ -55,7 +61,10 @@ pub(super) fn metrics(baseline: &Run, now: &Run) -> Vec<Metric> {
             name: (*name).to_owned(),
             before,
             after,
-            difference: before.zip(after).map(|(before, after)| after - before),
+            difference: before
+                .zip(after)
+                .filter(|_| comparable(name, baseline, now))
+                .map(|(before, after)| after - before),
         }
     };
     METRICS.iter().map(metric).collect()

@@ -99,7 +99,10 @@ pub(super) fn pca_warnings(params: &Params, pca: &Pca) -> Vec<String> {
 /// A label accuracy that frames of the same objects make up.
 pub(super) fn flattered(quality: &QualityRecord) -> Option<String> {
     let labels = quality.labels.as_ref()?;
-    let (with, without) = (labels.pca.accuracy, labels.pca.accuracy_other_sequences?);
+    let (with, without) = (
+        labels.pca.accuracy_judged?,
+        labels.pca.accuracy_other_sequences?,
+    );
     (with - without > FLATTERY).then(|| {
         format!(
             "neighbours are mostly other frames of the same object: label accuracy is {:.1} % with them and {:.1} % without \
@@ -327,6 +330,11 @@ pub(super) fn near_duplicates(
             }
         }
     }
+    let mut nearest: Vec<f64> = (0..keys.len())
+        .filter_map(|i| neighbors.squared_distances(i).first().copied())
+        .collect();
+    nearest.sort_by(f64::total_cmp);
+    let usual = nearest.get(nearest.len() / 2).map_or(0.0, |d| d.sqrt());
     pairs.sort_by(|a, b| a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2))));
     pairs.dedup_by_key(|(_, low, high)| (*low, *high));
     let closest = pairs.into_iter().take(MAX_NEAR_DUPLICATES);
@@ -335,6 +343,12 @@ pub(super) fn near_duplicates(
             first: keys[low].to_owned(),
             second: keys[high].to_owned(),
             distance: squared.sqrt(),
+            // Where most images have an equal, nothing is usual.
+            relative: if usual > 0.0 {
+                squared.sqrt() / usual
+            } else {
+                1.0
+            },
         })
         .collect())
 }

@@ -61,7 +61,7 @@ pub fn confusion(grid: &ConfusionGrid) -> Result<String> {
                 INK,
                 Align::Middle,
             )?;
-            let name = format!("{}  {number}", shortened(label, 20));
+            let name = format!("{number} · {}", shortened(label, 20));
             sketch.text(&name, (left - 12.0, middle), text_size, INK, Align::End)?;
             for (j, &count) in grid.counts[i].iter().enumerate().filter(|(_, c)| **c > 0) {
                 let share = count as f64 / grid.totals[i].max(1) as f64;

@@ -1,52 +1,22 @@
 //! Votes of neighbours on labels.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, StandardUniform};
 use rayon::prelude::*;
 
 use super::Space;
-use super::rows::Measured;
-use crate::record::{ClassQuality, Confusion, LabelQuality, PermutationNull};
+use super::rows::InSpace;
+use crate::record::{ClassQuality, Confusion, Confusions, LabelQuality, PermutationNull};
+use crate::votes::{Classes, vote};
 
 /// Permutations of the labels: the smallest possible p-value is then 0.01.
 const N_PERMUTATIONS: usize = 99;
-
-/// Labels as numbers, in the order of their names.
-pub(super) struct Classes<'a> {
-    pub names: Vec<&'a str>,
-    /// A number a row.
-    pub numbers: Vec<usize>,
-    /// Rows of each class.
-    pub counts: Vec<usize>,
-}
-
-impl<'a> Classes<'a> {
-    pub(super) fn of(labels: &[&'a str]) -> Self {
-        let mut names = labels.to_vec();
-        names.sort_unstable();
-        names.dedup();
-        let number = |label: &&str| names.partition_point(|name| name < label);
-        let numbers: Vec<usize> = labels.iter().map(number).collect();
-        let mut counts = vec![0; names.len()];
-        for &number in &numbers {
-            counts[number] += 1;
-        }
-        Self {
-            names,
-            numbers,
-            counts,
-        }
-    }
-}
-
-/// The class that most of `neighbors` have; of several, the one that sorts first.
-pub(super) fn vote(neighbors: &[u32], classes: &[usize]) -> usize {
-    let votes = || neighbors.iter().map(|&j| classes[j as usize]);
-    let count = |class: usize| votes().filter(|&other| other == class).count();
-    let best = votes().max_by_key(|&class| (count(class), std::cmp::Reverse(class)));
-    best.unwrap_or(usize::MAX)
-}
+/// Pairs of class and vote in the record: 131 classes and a wrong pair for each of them seven times, 100 kB.
+const MAX_PAIRS: usize = 1_000;
 
 /// Share of the rows whose class their `k` nearest vote for.
 pub(super) fn accuracy(space: &Space, k: usize, classes: &[usize]) -> f64 {
@@ -54,34 +24,38 @@ pub(super) fn accuracy(space: &Space, k: usize, classes: &[usize]) -> f64 {
     (0..classes.len()).filter(right).count() as f64 / classes.len() as f64
 }
 
-/// The labels in the space that is `at` in `measured`.
+/// The labels in one space; `measured` are `rows` in it.
 pub(super) fn label_quality(
-    at: usize,
     space: &Space,
     k: usize,
     classes: &Classes,
     rows: &[usize],
-    measured: &Measured,
+    measured: &[InSpace],
     seed: u64,
 ) -> LabelQuality {
     let n_classes = classes.names.len();
-    let mut votes = vec![vec![0u64; n_classes]; n_classes];
-    for (i, &class) in classes.numbers.iter().enumerate() {
-        votes[class][vote(space.nearest(i, k), &classes.numbers)] += 1;
+    let votes: Vec<usize> = (0..classes.numbers.len())
+        .map(|i| vote(space.nearest(i, k), &classes.numbers))
+        .collect();
+    let mut pairs = BTreeMap::new();
+    for (&class, &vote) in classes.numbers.iter().zip(&votes) {
+        *pairs.entry((class, vote)).or_default() += 1;
     }
-    let right: u64 = (0..n_classes).map(|c| votes[c][c]).sum();
-    let accuracy = right as f64 / classes.numbers.len() as f64;
+    let right = |class: usize| pairs.get(&(class, class)).copied().unwrap_or(0u64);
+    let accuracy = (0..n_classes).map(right).sum::<u64>() as f64 / classes.numbers.len() as f64;
 
-    let mut votes_of_others = vec![vec![0u64; n_classes]; n_classes];
+    let mut pairs_of_others = BTreeMap::new();
     let mut by_class = vec![Sums::default(); n_classes];
-    for (&i, row) in rows.iter().zip(&measured.rows) {
-        let sums = &mut by_class[classes.numbers[i]];
+    for (&i, row) in rows.iter().zip(measured) {
+        let class = classes.numbers[i];
+        let sums = &mut by_class[class];
         sums.n += 1;
-        sums.silhouette += row.silhouette[at];
-        if let Some(vote) = row.vote_of_others[at] {
-            votes_of_others[classes.numbers[i]][vote] += 1;
+        sums.silhouette += row.silhouette;
+        if let Some(vote) = row.vote_of_others {
+            *pairs_of_others.entry((class, vote)).or_default() += 1;
             sums.n_judged += 1;
-            sums.n_right += usize::from(vote == classes.numbers[i]);
+            sums.n_right += usize::from(votes[i] == class);
+            sums.n_right_of_others += usize::from(vote == class);
         }
     }
     let total = by_class.iter().fold(Sums::default(), |a, b| Sums {
@@ -89,36 +63,44 @@ pub(super) fn label_quality(
         silhouette: a.silhouette + b.silhouette,
         n_judged: a.n_judged + b.n_judged,
         n_right: a.n_right + b.n_right,
+        n_right_of_others: a.n_right_of_others + b.n_right_of_others,
     });
     let class = |(c, sums): (usize, &Sums)| ClassQuality {
         label: classes.names[c].to_owned(),
         n: classes.counts[c] as u64,
-        accuracy: votes[c][c] as f64 / classes.counts[c] as f64,
-        accuracy_other_sequences: sums.accuracy_of_others(),
+        n_measured: sums.n as u64,
+        accuracy: right(c) as f64 / classes.counts[c] as f64,
+        accuracy_other_sequences: sums.share_of_judged(sums.n_right_of_others),
         silhouette: (sums.n > 0).then(|| sums.silhouette / sums.n as f64),
     };
     LabelQuality {
         accuracy,
         null: null(space, k, &classes.numbers, accuracy, seed),
-        accuracy_other_sequences: total.accuracy_of_others(),
+        accuracy_judged: total.share_of_judged(total.n_right),
+        accuracy_other_sequences: total.share_of_judged(total.n_right_of_others),
         silhouette: total.silhouette / total.n as f64,
         classes: by_class.iter().enumerate().map(class).collect(),
-        confusion: confusions(&votes, classes),
-        confusion_other_sequences: confusions(&votes_of_others, classes),
+        confusion: confusion(&pairs, classes),
+        confusion_other_sequences: confusion(&pairs_of_others, classes),
     }
 }
 
-/// The pairs of class and vote that occur, in the order of their names.
-fn confusions(votes: &[Vec<u64>], classes: &Classes) -> Vec<Confusion> {
-    let pairs = (0..votes.len()).flat_map(|c| (0..votes.len()).map(move |vote| (c, vote)));
-    pairs
-        .filter(|&(c, vote)| votes[c][vote] > 0)
-        .map(|(c, vote)| Confusion {
-            label: classes.names[c].to_owned(),
-            predicted: classes.names[vote].to_owned(),
-            n: votes[c][vote],
-        })
-        .collect()
+/// The pairs of class and vote with the most images, in the order of their names.
+fn confusion(pairs: &BTreeMap<(usize, usize), u64>, classes: &Classes) -> Confusions {
+    let mut listed: Vec<_> = pairs.iter().map(|(&pair, &n)| (n, pair)).collect();
+    listed.sort_by_key(|&(n, pair)| (Reverse(n), pair));
+    let n_unlisted = listed.iter().skip(MAX_PAIRS).map(|(n, _)| n).sum();
+    listed.truncate(MAX_PAIRS);
+    listed.sort_by_key(|&(_, pair)| pair);
+    let name = |(n, (class, vote)): (u64, (usize, usize))| Confusion {
+        label: classes.names[class].to_owned(),
+        predicted: classes.names[vote].to_owned(),
+        n,
+    };
+    Confusions {
+        pairs: listed.into_iter().map(name).collect(),
+        n_unlisted,
+    }
 }
 
 /// What is summed over the measured rows of a class.
@@ -127,12 +109,14 @@ struct Sums {
     n: usize,
     silhouette: f64,
     n_judged: usize,
+    /// Of the judged ones, by all votes and by those of other sequences.
     n_right: usize,
+    n_right_of_others: usize,
 }
 
 impl Sums {
-    fn accuracy_of_others(&self) -> Option<f64> {
-        (self.n_judged > 0).then(|| self.n_right as f64 / self.n_judged as f64)
+    fn share_of_judged(&self, n: usize) -> Option<f64> {
+        (self.n_judged > 0).then(|| n as f64 / self.n_judged as f64)
     }
 }
 

@@ -3,11 +3,11 @@
 use rayon::prelude::*;
 
 use super::Space;
-use super::labels::{Classes, vote};
 use super::sequences::Sequences;
 use crate::matrix::Matrix;
 use crate::neighbors::squared_distance;
 use crate::simd::clear_upper_halves;
+use crate::votes::{Classes, vote};
 
 /// Rows a worker takes at a time; only speed depends on it.
 const ROWS_PER_TASK: usize = 16;
@@ -61,7 +61,21 @@ pub(super) fn measure(
     }
 }
 
+/// A measured row in one space.
+pub(super) struct InSpace {
+    pub silhouette: f64,
+    pub vote_of_others: Option<usize>,
+}
+
 impl Measured {
+    pub(super) fn of_space(&self, at: usize) -> Vec<InSpace> {
+        let row = |row: &Row| InSpace {
+            silhouette: row.silhouette[at],
+            vote_of_others: row.vote_of_others[at],
+        };
+        self.rows.iter().map(row).collect()
+    }
+
     /// 1 minus the normalised sum of `excess`.
     pub(super) fn faithfulness(&self, n: usize, k: usize, excess: impl Fn(&Row) -> u64) -> f64 {
         share_kept(n, k, self.rows.len(), self.rows.iter().map(excess).sum())

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::labels::Classes;
 use crate::record;
+use crate::votes::Classes;
+
+/// Digits of the number of a frame; the longest of Fruits-360 have three, and a date has eight.
+const MAX_DIGITS: usize = 4;
 
 /// Which images are frames of one sequence.
 pub(super) struct Sequences {
@@ -53,13 +56,15 @@ impl Sequences {
 }
 
 /// What the frames of a sequence have in common: the folder, and the file's name before the number of the frame, if it
-/// ends in two numbers as those of Fruits-360 do (`r2_17_100.jpg`: frame 17 of `r2_`, 100 pixels). Another name is a
-/// sequence of its own.
+/// ends in two numbers of at most four digits as those of Fruits-360 do (`r2_17_100.jpg`: frame 17 of `r2_`, 100 pixels).
+/// Another name, such as a camera's of date and time, is a sequence of its own.
 fn sequence(key: &str) -> &str {
     let stem = key.rsplit_once('.').map_or(key, |(stem, _)| stem);
     let without_number = |text: &'_ str| {
         let rest = text.trim_end_matches(|c: char| c.is_ascii_digit());
-        (rest.len() < text.len()).then_some(rest.len())
+        (1..=MAX_DIGITS)
+            .contains(&(text.len() - rest.len()))
+            .then_some(rest.len())
     };
     let frame = without_number(stem)
         .filter(|&end| stem[..end].ends_with('_'))
@@ -83,6 +88,7 @@ mod tests {
             ("a/2034.jpg", "a/2034.jpg"),
             ("a/photo", "a/photo"),
             ("a/x1_2.png", "a/x1_2.png"),
+            ("a/IMG_20240101_123456.jpg", "a/IMG_20240101_123456.jpg"),
         ] {
             assert_eq!(sequence(key), expected, "{key}");
         }

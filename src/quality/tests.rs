@@ -1,5 +1,6 @@
 use super::*;
 use crate::neighbors::squared_distance;
+use crate::schema::pc;
 use rand_distr::StandardNormal;
 
 fn normal(n: usize, d: usize, seed: u64) -> Matrix {
@@ -73,10 +74,7 @@ fn does_not_depend_on_the_order_of_rows() {
 }
 
 #[test]
-fn votes() {
-    let votes = |classes: &[usize]| labels::vote(&[0, 1, 2, 3, 4][..classes.len()], classes);
-    assert_eq!(votes(&[3, 1, 1, 3, 2]), 1);
-    assert_eq!(votes(&[2, 1, 3, 3]), 3);
+fn accuracy_counts_the_rows_whose_neighbours_agree() {
     let line = Matrix::new(5, 1, vec![0.0, 1.0, 2.0, 10.0, 11.0]).unwrap();
     // The third and the fourth row's nearest are of the other class.
     let accuracy = knn_accuracy(&line, &["a", "a", "b", "a", "b"], 1).unwrap();
@@ -149,4 +147,70 @@ fn one_class_has_no_accuracy_and_few_rows_lower_k() {
     assert!(quality(&frame(2, &["a"]), 10, 0).is_err());
     assert!(quality(&frame(9, &["a"]).drop(TSNE_X).unwrap(), 10, 0).is_err());
     assert!(quality(&frame(9, &["a"]).select([LABEL]).unwrap(), 10, 0).is_err());
+}
+
+#[test]
+fn trust_of_the_images_is_trustworthiness_and_recall_counts_neighbours() {
+    let measured = quality(&frame(60, &["a", "b"]), 10, 0).unwrap();
+    let trust = measured.scores.column(TRUST).unwrap();
+    let mean = trust.f32().unwrap().mean().unwrap();
+    assert!((mean - measured.record.trustworthiness).abs() < 1e-6);
+    let (high, low) = (normal(60, 3, 1), normal(60, 2, 2));
+    let (high, low) = (nearest(&high, 10).unwrap(), nearest(&low, 10).unwrap());
+    let kept = |i: usize| {
+        high.indices(i)
+            .iter()
+            .filter(|j| low.indices(i).contains(j))
+            .count()
+    };
+    let kept: usize = (0..60).map(kept).sum();
+    assert_eq!(measured.record.neighbor_recall, kept as f64 / 600.0);
+}
+
+#[test]
+fn labels_that_mean_nothing_are_not_told_apart() {
+    let labels = measured_labels(&frame(200, &["a", "b", "b", "a", "b", "a", "a"]));
+    assert!(labels.pca.null.p_value > 0.05, "{:?}", labels.pca.null);
+    assert!((labels.pca.null.mean - 0.5).abs() < 0.05);
+}
+
+fn measured_labels(frame: &DataFrame) -> LabelsRecord {
+    quality(frame, 10, 0).unwrap().record.labels.unwrap()
+}
+
+#[test]
+fn does_not_depend_on_threads() {
+    let frame = frame(300, &["a", "b", "c"]);
+    let run = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        let pool = pool.build().unwrap();
+        pool.install(|| quality(&frame, 10, 0).unwrap().record)
+    };
+    assert_eq!(run(1), run(3));
+}
+
+#[test]
+fn many_rows_are_sampled_each_against_all() {
+    let n = 20_000;
+    let high = normal(n, 2, 1);
+    let column = |name: &str, j: usize| {
+        Column::new(
+            name.into(),
+            (0..n).map(|i| high.row(i)[j]).collect::<Vec<_>>(),
+        )
+    };
+    let columns = vec![
+        column("pc1", 0),
+        column("pc2", 1),
+        column(TSNE_X, 0),
+        column(TSNE_Y, 1),
+    ];
+    let measured = quality(&DataFrame::new(n, columns).unwrap(), 10, 0).unwrap();
+    let record = measured.record;
+    assert_eq!(record.n_sampled, 10_000);
+    assert_eq!((record.trustworthiness, record.neighbor_recall), (1.0, 1.0));
+    assert_eq!(
+        measured.scores.column(TRUST).unwrap().null_count(),
+        n - 10_000
+    );
 }

@@ -138,12 +138,8 @@ pub struct Alignment {
     pub k: usize,
     /// Mean share of an image's `k` nearest neighbours in one embedding that are so in the other, 0 to 1.
     pub shared_neighbors: f64,
-    /// What that share would be by chance: `k / (n_sampled - 1)`.
+    /// What that share would be by chance: `k / (n_points - 1)`.
     pub shared_by_chance: f64,
-    /// Images that neighbours were looked for among; less than `n_points` if every `sample_step`-th by key was taken.
-    pub n_sampled: u64,
-    /// 1 where all images were taken.
-    pub sample_step: u64,
 }
 
 /// An image and how far it moved.

@@ -63,17 +63,27 @@ pub struct LabelQuality {
     pub accuracy: f64,
     /// What that share is when labels are shuffled.
     pub null: PermutationNull,
-    /// The same share when no image of the own sequence votes, of the images that can be judged.
+    /// The same share of the images that can be judged without their own sequence; absent if there are none.
+    pub accuracy_judged: Option<f64>,
+    /// Of them, the share when no image of the own sequence votes.
     pub accuracy_other_sequences: Option<f64>,
     /// Mean silhouette, -1 to 1.
     pub silhouette: f64,
     /// Per class, in the order of the run's classes.
     pub classes: Vec<ClassQuality>,
-    /// How often the neighbours of images of one class vote for which, by label and vote; pairs that do not occur are
-    /// left out.
-    pub confusion: Vec<Confusion>,
+    /// How often the neighbours of images of one class vote for which.
+    pub confusion: Confusions,
     /// The same without votes of the own sequence, of the images that can be judged.
-    pub confusion_other_sequences: Vec<Confusion>,
+    pub confusion_other_sequences: Confusions,
+}
+
+/// Which classes are voted for which.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confusions {
+    /// Pairs that occur, by label and vote; of more than a thousand those with the most images.
+    pub pairs: Vec<Confusion>,
+    /// Images in pairs that are not listed.
+    pub n_unlisted: u64,
 }
 
 /// Accuracies under shuffled labels (Ojala & Garriga 2010).
@@ -96,7 +106,9 @@ pub struct ClassQuality {
     pub label: String,
     /// Its images.
     pub n: u64,
-    /// Share of them whose neighbours vote for it.
+    /// Those that were measured, see [`QualityRecord::n_sampled`].
+    pub n_measured: u64,
+    /// Share of all of them whose neighbours vote for it.
     pub accuracy: f64,
     /// The same without the own sequence; absent where none can be judged.
     pub accuracy_other_sequences: Option<f64>,

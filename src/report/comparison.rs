@@ -271,15 +271,8 @@ fn key_groups(inputs: &Inputs) -> Vec<KeyGroup> {
 
 fn shared(alignment: &Alignment) -> String {
     let k = alignment.k;
-    let among = match alignment.sample_step {
-        1 => String::new(),
-        step => format!(
-            ", looked for among {} images (by key, one in {step})",
-            count(alignment.n_sampled)
-        ),
-    };
     format!(
-        "{} of the {} are the same{among}; by chance it would be {}",
+        "{} of the {} are the same; by chance it would be {}",
         percent(alignment.shared_neighbors),
         counted(k as u64, "nearest neighbour", "nearest neighbours"),
         percent(alignment.shared_by_chance)

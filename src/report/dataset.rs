@@ -320,15 +320,19 @@ pub(super) fn files(run: &Run, rows: &Rows) -> Files {
         near_sentence: if run.dataset.near_duplicates.is_empty() {
             "Not looked for: that takes the principal components of two different files.".to_owned()
         } else {
-            "The pairs of different files that lie closest in the kept components. Views of one turning object look \
-             like this, and so do copies that were saved again."
+            "The pairs of different files that lie closest in the kept components; the usual distance is the median of \
+             that of an image to its nearest. Copies that were saved again lie far below it; neighbouring views of one \
+             turning object do not."
                 .to_owned()
         },
     }
 }
 
 fn near_pair(rows: &Rows, pair: &NearDuplicate) -> Vec<Thumb> {
-    let note = format!("distance {:.1}", pair.distance);
+    let note = format!(
+        "distance {:.1}, {:.2} of the usual",
+        pair.distance, pair.relative
+    );
     vec![
         thumb(rows, &pair.first, note),
         thumb(rows, &pair.second, String::new()),

@@ -2,7 +2,7 @@
 
 use super::context::{Finding, FindingsSection};
 use super::dataset::thumb;
-use super::format::{count, counted, percent};
+use super::format::{count, counted};
 use super::rows::Rows;
 use crate::plot::shown;
 use crate::record::Run;
@@ -23,7 +23,10 @@ pub(super) fn findings_section(run: &Run, rows: &Rows) -> Option<FindingsSection
     let k = findings.label_neighbors;
     let listed = findings.disagreements.len() as u64;
     let disagreements_sentence = match n {
-        0 => format!("The {k} nearest images of every image vote for its label."),
+        0 => format!(
+            "None: of the {k} nearest images of each of the {} most have its label.",
+            counted(run.images.accepted, "image", "images")
+        ),
         n => format!(
             "{} of {} lie among images of another class: their {k} nearest vote for it. A wrong label looks like this, and \
              so do classes that look alike.{}",
@@ -62,9 +65,9 @@ pub(super) fn findings_section(run: &Run, rows: &Rows) -> Option<FindingsSection
             .iter()
             .map(|d| {
                 let note = format!(
-                    "voted {}; {} agree",
+                    "voted {}; {:.0} of {k} agree",
                     shown(&d.predicted),
-                    percent(d.agreement)
+                    d.agreement * k as f64
                 );
                 finding(&d.key, note, &d.neighbors)
             })

@@ -75,15 +75,27 @@ pub(super) fn features(run: &Run) -> Option<Features> {
             Fact::new("Mean norm", number(f.norm_mean)),
             Fact::new("Largest norm", number(f.norm_max)),
             Fact::new("NaN or infinite", count(f.n_non_finite)),
-            Fact::new("Constant features", count(f.n_constant)),
+            Fact::new(
+                "Features with one value in all images",
+                format!(
+                    "{} ({})",
+                    count(f.n_constant),
+                    percent(f.n_constant as f64 / f.n_features.max(1) as f64)
+                ),
+            ),
         ],
     })
 }
 
 pub(super) fn timing(timings: &Timings) -> Timing {
-    let rate = |stage: &Stage| match stage.wall_s > 0.0 && stage.items > 0 {
-        true => format!("{} images/s", number(stage.items as f64 / stage.wall_s)),
-        false => "–".into(),
+    // What comes from the cache is not computed: a rate of both would tell of neither.
+    let rate = |stage: &Stage| match stage.items.saturating_sub(stage.cache_hits) {
+        n if n > 0 && stage.wall_s > 0.0 => number(n as f64 / stage.wall_s),
+        _ => "–".into(),
+    };
+    let speed = |stage: &Stage| match stage.items.saturating_sub(stage.cache_hits) {
+        0 => "all descriptors came from the cache".to_owned(),
+        _ => format!("{} descriptors a second were computed", rate(stage)),
     };
     let features = timings.stages.iter().find(|stage| stage.name == "features");
     let stages = timings.stages.iter().map(|stage| StageRow {
@@ -97,10 +109,23 @@ pub(super) fn timing(timings: &Timings) -> Timing {
         rate: rate(stage),
         cache_hits: count(stage.cache_hits),
     });
+    let stages_s: f64 = timings.stages.iter().map(|stage| stage.wall_s).sum();
+    let other_s = (timings.total_s - stages_s).max(0.0);
+    let other = StageRow {
+        name: "between the stages".to_owned(),
+        wall: seconds(other_s),
+        share: match timings.total_s > 0.0 {
+            true => percent(other_s / timings.total_s),
+            false => "–".into(),
+        },
+        items: "–".to_owned(),
+        rate: "–".to_owned(),
+        cache_hits: "–".to_owned(),
+    };
     Timing {
         total: seconds(timings.total_s),
-        rate: features.map(rate),
-        stages: stages.collect(),
+        rate: features.map(speed),
+        stages: stages.chain([other]).collect(),
         facts: vec![
             Fact::new("Peak memory", bytes(timings.peak_rss_bytes)),
             Fact::new("Threads", timings.threads.to_string()),

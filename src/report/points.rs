@@ -37,6 +37,8 @@ struct ScoreOfAll {
     name: &'static str,
     /// What it says, in a sentence.
     about: &'static str,
+    /// `log`: range and values are natural logarithms.
+    scale: &'static str,
     range: (f32, f32),
     /// As positions; those without a value are [`MISSING`].
     values: String,
@@ -105,17 +107,24 @@ fn scores(rows: &Rows) -> Vec<ScoreOfAll> {
         (
             TRUST,
             "Trust",
-            "The image's own part of trustworthiness: below 1 it has neighbours here that it has not in PCA space.",
+            "The image's own part of trustworthiness: below 1 it has neighbours in the t-SNE plane that it has not in PCA space.",
         ),
     ];
     let score = |(id, name, about)| {
         let values: &Vec<f32> = rows.scores.get(id)?;
+        // Among duplicates a factor has no bound, and would leave all others one step.
+        let is_log = id == OUTLIER_SCORE;
+        let values: Vec<f32> = match is_log {
+            true => values.iter().map(|v| v.ln()).collect(),
+            false => values.clone(),
+        };
         let finite: Vec<bool> = values.iter().map(|v| v.is_finite()).collect();
-        let (range, values) = quantised(values, &finite);
+        let (range, values) = quantised(&values, &finite);
         Some(ScoreOfAll {
             id,
             name,
             about,
+            scale: if is_log { "log" } else { "linear" },
             range,
             values: BASE64_STANDARD.encode(little_endian(&values)),
         })

@@ -6,7 +6,7 @@ use super::context::{ClassQualityRow, ConfusionView, Fact, PairRow, QualitySecti
 use super::format::{count, counted, percent};
 use crate::error::Result;
 use crate::plot::{About, ConfusionGrid, confusion, marker_svg, shown};
-use crate::record::{Confusion, LabelQuality, LabelsRecord, QualityRecord, Run};
+use crate::record::{Confusions, LabelQuality, LabelsRecord, QualityRecord, Run};
 
 /// Classes in a confusion plot; more would be too small to read, and the most confused are shown.
 const MAX_CLASSES: usize = 24;
@@ -147,7 +147,11 @@ fn space_rows(quality: &QualityRecord, labels: &LabelsRecord) -> Vec<SpaceRow> {
         both("p-value".to_owned(), &|l| l.null.p_value.to_string()),
     ];
     if labels.sequences.is_some() {
-        rows.push(both("Own sequence left out".to_owned(), &|l| {
+        rows.push(both(
+            "Images with another sequence in their class".to_owned(),
+            &|l| share(l.accuracy_judged),
+        ));
+        rows.push(both("The same, own sequence left out".to_owned(), &|l| {
             share(l.accuracy_other_sequences)
         }));
     }
@@ -181,12 +185,13 @@ fn confusion_view(
     run: &Run,
     space: &'static str,
     left_out: Option<&'static str>,
-    confusions: &[Confusion],
+    confusions: &Confusions,
 ) -> Result<ConfusionView> {
     let name = match left_out {
         Some(left_out) => format!("{space}, {left_out}"),
         None => space.to_owned(),
     };
+    let (confusions, n_unlisted) = (&confusions.pairs, confusions.n_unlisted);
     let names: Vec<&str> = run.classes.iter().map(|c| c.label.as_str()).collect();
     let numbers: BTreeMap<&str, usize> = names.iter().zip(0..).map(|(n, i)| (*n, i)).collect();
     let number = |label: &str| numbers.get(label).copied().unwrap_or(0);
@@ -221,7 +226,7 @@ fn confusion_view(
             counts[row][column] = pair.n;
         }
     }
-    let n_wrong: u64 = wrong.iter().map(|pair| pair.n).sum();
+    let n_wrong: u64 = wrong.iter().map(|pair| pair.n).sum::<u64>() + n_unlisted;
     let worst = wrong.first().map_or_else(String::new, |pair| {
         format!(
             " Most often {} is voted {}: {}.",
@@ -245,7 +250,7 @@ fn confusion_view(
     for pair in confusions {
         totals[number(&pair.label)] += pair.n;
     }
-    let n_judged: u64 = totals.iter().sum();
+    let n_judged: u64 = totals.iter().sum::<u64>() + n_unlisted;
     let totals: Vec<u64> = shown_classes.iter().map(|&i| totals[i]).collect();
     let plot = confusion(&ConfusionGrid {
         about: About {

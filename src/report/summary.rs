@@ -4,7 +4,7 @@ use super::ReportInput;
 use super::context::{Card, Check, CheckState, Summary};
 use super::format::{count, counted, percent};
 use crate::plot::shown;
-use crate::record::{Gate, Run, Status, Unit};
+use crate::record::{Gate, GateName, Run, Status, Unit};
 use crate::schema::{N_FEATURES, SIDE};
 
 pub(super) fn summary(input: &ReportInput, notes: Vec<String>) -> Summary {
@@ -109,17 +109,20 @@ fn cards(run: &Run) -> Vec<Card> {
                 .map(|a| format!(", {} in t-SNE", percent(a)));
             cards.push(Card {
                 name: "Label kNN accuracy",
-                value: percent(accuracy),
-                note: format!(
-                    "{} neighbours in PCA{}; {}",
-                    quality.k,
-                    tsne.unwrap_or_default(),
-                    match without_own {
-                        Some(share) =>
-                            format!("{} without the image's own sequence", percent(share)),
-                        None => "views of one object are neighbours too".to_owned(),
-                    }
-                ),
+                // Frames of one turning object find each other and tell nothing of another object.
+                value: percent(without_own.unwrap_or(accuracy)),
+                note: match without_own {
+                    Some(_) => format!(
+                        "{} neighbours in PCA, own sequence left out; {} with it",
+                        quality.k,
+                        percent(accuracy)
+                    ),
+                    None => format!(
+                        "{} neighbours in PCA{}; views of one object are neighbours too",
+                        quality.k,
+                        tsne.unwrap_or_default()
+                    ),
+                },
                 section: "quality",
             });
         }
@@ -222,15 +225,11 @@ fn gate(gate: &Gate) -> Check {
         Unit::Share => percent(value),
         Unit::Score => format!("{value:.4}"),
     };
-    let (name, section) = match gate.name.as_str() {
-        "max-rejected" => ("Rejected files", "files"),
-        "min-variance" => ("Variance explained", "variance"),
-        "min-trust" => ("Trustworthiness", "quality"),
-        _ => ("Label kNN accuracy in PCA space", "quality"),
-    };
-    let bound = match gate.name.starts_with("max") {
-        true => "at most",
-        false => "at least",
+    let (name, section, bound) = match gate.name {
+        GateName::MaxRejected => ("Rejected files", "files", "at most"),
+        GateName::MinVariance => ("Variance explained", "variance", "at least"),
+        GateName::MinTrust => ("Trustworthiness", "quality", "at least"),
+        GateName::MinKnnAccuracy => ("Label kNN accuracy in PCA space", "quality", "at least"),
     };
     Check {
         state: match gate.passed {
@@ -242,7 +241,7 @@ fn gate(gate: &Gate) -> Check {
             "{}; {bound} {} was asked for (--{})",
             gate.value.map_or_else(|| "not measured".to_owned(), number),
             number(gate.limit),
-            shown(&gate.name)
+            gate.name.option()
         ),
         section,
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::run::project;
 
 /// Every module may use those in front of it. Steps stand side by side and do not know each other.
-const ORDER: [&[&str]; 20] = [
+const ORDER: [&[&str]; 21] = [
     &["error"],
     &["schema", "record"],
     &["gates"],
@@ -16,6 +16,7 @@ const ORDER: [&[&str]; 20] = [
     &["matrix"],
     &["simd"],
     &["neighbors"],
+    &["votes"],
     &["source"],
     &[
         "load", "resize", "features", "pca", "findings", "tsne", "quality",

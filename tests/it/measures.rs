@@ -92,7 +92,7 @@ fn assert_labels(found: &LabelQuality, expected: &Value) {
             let pair = |c: &&fruits::record::Confusion| {
                 c.label == class.label && c.predicted == other.label
             };
-            let n = found.confusion.iter().find(pair).map_or(0, |c| c.n);
+            let n = found.confusion.pairs.iter().find(pair).map_or(0, |c| c.n);
             assert_eq!(
                 expected["confusion"][i][j], n,
                 "{} as {}",

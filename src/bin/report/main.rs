@@ -17,7 +17,8 @@ use fruits::load::LoadParams;
 use fruits::pca::{Keep, PcaParams};
 use fruits::pipeline::{self, Event, Outcome, Params, Plan};
 use fruits::place::Place;
-use fruits::record::{self, Gate, Parameter, Status};
+use fruits::plot::shown;
+use fruits::record::{self, Gate, Parameter, Status, Unit};
 use fruits::s3::Connection;
 use fruits::tsne::TsneParams;
 use fruits::{Error, Result, compare, outputs, report};
@@ -98,7 +99,9 @@ fn run(said: &Said) -> Result<u8> {
 /// Says what went wrong; the exit code tells which kind of fault it was.
 fn failed(error: &Error, log: LogFormat) -> ExitCode {
     let code = exit_code(error);
+    // Names in it come from files and records; a line break may be the parser's of a configuration.
     let text = error.sentence();
+    let text = text.lines().map(shown).collect::<Vec<_>>().join("\n");
     let line = match log {
         LogFormat::Text => format!("report: {text}"),
         LogFormat::Json => progress::last_line(log, code, &text),
@@ -195,8 +198,14 @@ fn verdict(outcome: &Outcome, out: &Place) -> String {
 fn failed_gates(gates: &[Gate]) -> String {
     let failed = gates.iter().filter(|gate| !gate.passed);
     let words = failed.map(|gate| {
-        let value = gate.value.map_or("nothing".to_owned(), |v| v.to_string());
-        format!(", but {value} does not keep --{} {}", gate.name, gate.limit)
+        let number = |value: f64| match gate.unit {
+            Unit::Files => value.to_string(),
+            Unit::Share => format!("{:.4} %", 100.0 * value),
+            Unit::Score => format!("{value:.6}"),
+        };
+        let value = gate.value.map_or("nothing measured".to_owned(), number);
+        let limit = number(gate.limit);
+        format!(", but not within --{} {limit}: {value}", gate.name.option())
     });
     words.collect()
 }

@@ -15,7 +15,7 @@ pub fn comparison_text(comparison: &Comparison, baseline: &Path, now: &Path) -> 
     let base: &Baseline = &comparison.baseline;
     let n_now = comparison.inputs.n_common + comparison.inputs.added.n;
     let path = |path: &Path| shown(&path.display().to_string());
-    let mut lines = vec![comparison.sentence.clone(), String::new()];
+    let mut lines = vec![shown(&comparison.sentence).clone(), String::new()];
     lines.extend(table(&[
         vec![
             "baseline".into(),
