@@ -3,6 +3,9 @@
 /// Neighbours that vote on a label in a report (Fruits-360's targets are stated at 10).
 pub const DEFAULT_NEIGHBORS: usize = 10;
 
+/// Votes that are counted without an allocation.
+const FEW: usize = 32;
+
 /// Labels as numbers, in the order of their names.
 pub(crate) struct Classes<'a> {
     pub names: Vec<&'a str>,
@@ -33,7 +36,21 @@ impl<'a> Classes<'a> {
 
 /// The class that most of `neighbors` have; of several, the one that sorts first, as in scikit-learn.
 pub(crate) fn vote(neighbors: &[u32], classes: &[usize]) -> usize {
-    let mut votes: Vec<usize> = neighbors.iter().map(|&j| classes[j as usize]).collect();
+    // Shuffled labels are voted on a hundred times, so few votes allocate nothing.
+    let (mut few, mut many);
+    let votes: &mut [usize] = match neighbors.len() {
+        k if k <= FEW => {
+            few = [0; FEW];
+            &mut few[..k]
+        }
+        k => {
+            many = vec![0; k];
+            &mut many
+        }
+    };
+    for (vote, &j) in votes.iter_mut().zip(neighbors) {
+        *vote = classes[j as usize];
+    }
     votes.sort_unstable();
     let runs = votes.chunk_by(|a, b| a == b);
     // Of equal ones the last is taken, so the order is turned round.

@@ -114,14 +114,13 @@ fn excesses(space: &Space, other: &Space, distances: &[f64], i: usize, ks: &[usi
     let rank = |&j: &u32| match near.iter().position(|&l| l == j) {
         Some(at) => at as u64 + 1,
         None => {
-            let to_j = distances[j as usize];
-            // Itself is nearer than all and does not count.
-            let nearer = |(l, &d): (usize, &f64)| l != i && (d, l) < (to_j, j as usize);
-            1 + distances
-                .iter()
-                .enumerate()
-                .filter(|&pair| nearer(pair))
-                .count() as u64
+            let (j, to_j) = (j as usize, distances[j as usize]);
+            // Two plain counts, which become vector instructions.
+            let nearer = distances.iter().filter(|&&d| d < to_j).count();
+            let as_near = distances[..j].iter().filter(|&&d| d == to_j).count();
+            // The row itself is among them and has no rank.
+            let own = usize::from((distances[i], i) < (to_j, j));
+            (1 + nearer + as_near - own) as u64
         }
     };
     let ranks: Vec<u64> = other.nearest(i, most).iter().map(rank).collect();
