@@ -40,7 +40,9 @@ notebooks: setup-notebook ## run the notebooks again and save what they show
 	@"$$(python3 setup/notebook.py --python)" tests/notebooks/test_notebooks.py --write Notebooks
 
 test: prerequisites setup ## run all tests
-	cargo test --release --locked
+	# Named one by one, since examples would be linked, too; `make check` looks at them.
+	cargo test --release --locked --lib --bins --test it
+	cargo test --release --locked --doc
 	cargo test --release --locked --package s3-server
 
 test-notebooks: setup-notebook ## run the notebooks and break them, with the real kernel
