@@ -154,22 +154,42 @@ class Controls {
     this.scale.replaceChildren();
     this.scale.hidden = model.score === -1;
     if (this.scale.hidden) return;
-    const { name, about } = model.store.scores[model.score];
-    const { low, high, min, max, n } = model.store.spread(model.score);
-    const bar = element("div", "ramp");
-    bar.classList.add("ramp");
-    const steps = (ramp) => Array.from({ length: 17 }, (_, k) => rampColour(ramp, k / 16)).join(", ");
-    bar.style.setProperty("--ramp-light", steps(RAMPS.light));
-    bar.style.setProperty("--ramp-dark", steps(RAMPS.dark));
-    const axis = element("div", "ramp-ticks");
-    const mark = (value, sign) => element("span", "", sign + figure(value));
-    axis.append(mark(low, low > min ? "\u2264\u2009" : ""), mark((low + high) / 2, ""), mark(high, high < max ? "\u2265\u2009" : ""));
-    this.scale.append(element("h3", "", name), element("p", "note", about), bar, axis);
-    const clipped = low > min || high < max;
-    const missing = model.store.n - n;
+    const { store, score } = model;
+    const { name, about } = store.scores[score];
+    const { low, high, min, max, n } = store.spread(score);
+    const text = (value) => store.scoreText(score, value);
+    this.scale.append(element("h3", "", name), element("p", "note", about));
     const notes = [];
-    if (clipped) notes.push("The lowest and the highest 1 % share the end colours.");
-    if (missing > 0) notes.push(`Grey: no value, ${count(missing)} images.`);
+    if (min === max) {
+      this.scale.append(this.swatch(store.share(score, min), `${n < store.n ? "all with a value" : "all images"}: ${text(min)}`));
+    } else if (n > 0) {
+      const bar = element("div", "ramp");
+      ramps(bar, (ramp) => Array.from({ length: 17 }, (_, k) => rampColour(ramp, k / 16)).join(", "));
+      const axis = element("div", "ramp-ticks");
+      const mark = (value, sign) => element("span", "", sign + text(value));
+      axis.append(mark(low, low > min ? "\u2264\u2009" : ""), mark(store.middle(score), ""), mark(high, high < max ? "\u2265\u2009" : ""));
+      this.scale.append(bar, axis);
+      if (low > min || high < max) notes.push("The lowest and the highest 1 % share the end colours.");
+      if (store.scores[score].scale === "log") notes.push("Logarithmic.");
+    }
+    const missing = store.n - n;
+    if (missing > 0) notes.push(`Grey: no value, ${count(missing)} ${missing === 1 ? "image" : "images"}.`);
     if (notes.length > 0) this.scale.append(element("p", "note", notes.join(" ")));
   }
+
+  // One colour and what it stands for.
+  swatch(share, text) {
+    const row = element("div", "swatch");
+    const colour = element("span", "ramp");
+    // A gradient needs two colours.
+    ramps(colour, (ramp) => `${rampColour(ramp, share)}, ${rampColour(ramp, share)}`);
+    row.append(colour, element("span", "", text));
+    return row;
+  }
+}
+
+// A bar's colours on a light and on a dark page.
+function ramps(bar, colours) {
+  bar.style.setProperty("--ramp-light", colours(RAMPS.light));
+  bar.style.setProperty("--ramp-dark", colours(RAMPS.dark));
 }

@@ -17,6 +17,7 @@ class Model {
     this.said = element("p", "hidden");
     this.said.setAttribute("aria-live", "polite");
     document.querySelector("main").append(this.said);
+    this.panel = new Panel(this);
   }
 
   // `listener` hears of "classes", "selection", "search", "colour" and "hover".
