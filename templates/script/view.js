@@ -92,7 +92,9 @@ class View {
     const close = button("\u00d7", () => this.close(), "Let go of the point");
     close.className = "close";
     this.card.append(this.picture, words, this.hint, close);
-    this.stage.append(this.canvas, this.card);
+    this.nothing = element("div", "nothing");
+    this.nothing.hidden = true;
+    this.stage.append(this.canvas, this.nothing, this.card);
     this.root.classList.add("live");
     this.chosen = element("span", "chosen");
     this.root.querySelector(".shown").after(this.chosen);
@@ -116,6 +118,18 @@ class View {
 
   isDrawn(i) {
     return this.model.isShown(i) && this.x[i] === this.x[i];
+  }
+
+  // Says so where there is no point to see.
+  tellNothing() {
+    const { n } = this.store;
+    let i = 0;
+    while (i < n && !(this.isDrawn(i) && this.isInside(...this.at(i)))) i += 1;
+    this.nothing.hidden = i < n;
+    if (i < n) return;
+    const isAway = this.root.classList.contains("zoomed");
+    this.nothing.replaceChildren(isAway ? "Nothing here. " : "No class is switched on.");
+    if (isAway) this.nothing.append(button("Reset", () => this.home(), "Reset zoom"));
   }
 
   // Where point i is on the canvas, in pixels of the page.
@@ -330,6 +344,7 @@ class View {
         this.painter.paint();
         this.root.classList.add("painted");
         this.stale = false;
+        this.tellNothing();
       }
       this.painter.compose();
       this.placeCard();

@@ -32,7 +32,7 @@ export async function linksLand(page) {
     await page.reload();
     const section = await link.getAttribute("href");
     await link.click();
-    await page.waitForTimeout(120); // what a plot adds when it comes near would show by now
+    await page.waitForTimeout(50); // what a plot adds when it comes near would show by now
     const [top, left] = await page.evaluate((section) => [document.querySelector(section).getBoundingClientRect().top, document.documentElement.scrollHeight - innerHeight - scrollY], section);
     assert.ok(Math.abs(top - room) <= 2 || (left < 1 && top > room), `${section} lies ${top - room} pixels from its place`);
   }
