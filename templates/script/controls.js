@@ -14,7 +14,7 @@ class Controls {
     this.legend();
     this.words();
     this.model.listen((what) => this.changed(what));
-    for (const what of ["classes", "search", "colour"]) this.changed(what);
+    for (const what of ["classes", "selection", "search", "colour"]) this.changed(what);
   }
 
   bar() {
@@ -75,10 +75,10 @@ class Controls {
     this.input.addEventListener("input", () => {
       model.search(this.input.value);
       clearTimeout(this.quiet);
-      this.quiet = setTimeout(() => model.matched && model.say(`${this.found.textContent} found`), QUIET_MS);
+      this.quiet = setTimeout(() => model.matched && model.say(this.found.textContent), QUIET_MS);
     });
     this.input.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" || !model.matched) return;
+      if (event.key !== "Enter" || model.nFound === 0) return;
       model.select(model.found(), event.shiftKey ? "add" : event.altKey ? "remove" : "replace");
       model.panel.moveTo(this.view);
     });
@@ -109,7 +109,7 @@ class Controls {
       button("Hide all", () => model.show(listed(), false), "Hide all classes"),
     );
     this.scale = element("div", "scale");
-    heading.before(this.scale);
+    heading.before(this.picked(), this.scale);
     list.before(tools);
     if (this.rows.length <= MANY_CLASSES) return;
     const filter = element("input", "filter");
@@ -123,13 +123,34 @@ class Controls {
     list.before(filter);
   }
 
+  // What is selected and what can be done with it, beside the plot.
+  picked() {
+    const { model, view } = this;
+    this.chosen = element("div", "picked");
+    this.chosen.setAttribute("role", "group");
+    this.chosen.setAttribute("aria-label", `Selection, ${view.name} plot`);
+    this.nChosen = element("strong");
+    this.copied = element("span", "note");
+    const copy = async () => {
+      this.copied.textContent = await model.panel.copy();
+    };
+    const tools = element("div", "tools");
+    tools.append(
+      button("Zoom", () => view.fit(model.panel.points), "Zoom to selection"),
+      button("Copy keys", copy),
+      button("Clear", () => model.panel.clear(view), "Clear selection"),
+    );
+    this.chosen.append(this.nChosen, tools, this.copied);
+    return this.chosen;
+  }
+
   words() {
-    const help =
-      "Hover or tap a point for its image; a click pins it, Escape lets go. " +
-      "Ctrl or \u2318 with the wheel, or two fingers, zoom. " +
-      "Box and Lasso select: Shift adds, Alt takes away. " +
-      "Keys: arrows walk, Enter pins, Space selects, + \u2212 0 zoom.";
-    this.view.root.querySelector("figcaption").before(element("p", "note help", help));
+    const help = element("p", "note help");
+    help.append(
+      element("span", "with-mouse", "Hover or tap a point for its image; a click pins it. Ctrl or \u2318 with the wheel, or two fingers, zoom. Box and Lasso select: Shift adds, Alt takes away. Keys: arrows walk, Enter pins, Space selects, Escape lets go, + \u2212 0 zoom."),
+      element("span", "with-finger", "Tap a point for its image. Two fingers zoom. Box and Lasso select."),
+    );
+    this.view.root.querySelector("figcaption").after(help);
   }
 
   changed(what) {
@@ -137,9 +158,14 @@ class Controls {
     if (what === "classes") {
       this.rows.forEach(({ toggle }, i) => toggle.setAttribute("aria-pressed", String(model.visible[i] === 1)));
     }
+    if (what === "classes" || what === "selection") {
+      this.chosen.hidden = model.nSelected === 0;
+      this.nChosen.textContent = model.panel.told();
+      if (what === "selection") this.copied.textContent = "";
+    }
     if (what === "classes" || what === "search") {
       if (this.input.value !== model.query) this.input.value = model.query;
-      this.found.textContent = model.matched ? count(model.found().length) : "";
+      this.found.textContent = model.matched ? `${model.nFound === 0 ? "none" : count(model.nFound)} found` : "";
     }
     if (what === "colour") {
       if (this.select) this.select.value = model.score;
@@ -154,22 +180,42 @@ class Controls {
     this.scale.replaceChildren();
     this.scale.hidden = model.score === -1;
     if (this.scale.hidden) return;
-    const { name, about } = model.store.scores[model.score];
-    const { low, high, min, max, n } = model.store.spread(model.score);
-    const bar = element("div", "ramp");
-    bar.classList.add("ramp");
-    const steps = (ramp) => Array.from({ length: 17 }, (_, k) => rampColour(ramp, k / 16)).join(", ");
-    bar.style.setProperty("--ramp-light", steps(RAMPS.light));
-    bar.style.setProperty("--ramp-dark", steps(RAMPS.dark));
-    const axis = element("div", "ramp-ticks");
-    const mark = (value, sign) => element("span", "", sign + figure(value));
-    axis.append(mark(low, low > min ? "\u2264\u2009" : ""), mark((low + high) / 2, ""), mark(high, high < max ? "\u2265\u2009" : ""));
-    this.scale.append(element("h3", "", name), element("p", "note", about), bar, axis);
-    const clipped = low > min || high < max;
-    const missing = model.store.n - n;
+    const { store, score } = model;
+    const { name, about } = store.scores[score];
+    const { low, high, min, max, n } = store.spread(score);
+    const text = (value) => store.scoreText(score, value);
+    this.scale.append(element("h3", "", name), element("p", "note", about));
     const notes = [];
-    if (clipped) notes.push("The lowest and the highest 1 % share the end colours.");
-    if (missing > 0) notes.push(`Grey: no value, ${count(missing)} images.`);
+    if (min === max) {
+      this.scale.append(this.swatch(store.share(score, min), `${n < store.n ? "all with a value" : "all images"}: ${text(min)}`));
+    } else if (n > 0) {
+      const bar = element("div", "ramp");
+      ramps(bar, (ramp) => Array.from({ length: 17 }, (_, k) => rampColour(ramp, k / 16)).join(", "));
+      const axis = element("div", "ramp-ticks");
+      const mark = (value, sign) => element("span", "", sign + text(value));
+      axis.append(mark(low, low > min ? "\u2264\u2009" : ""), mark(store.middle(score), ""), mark(high, high < max ? "\u2265\u2009" : ""));
+      this.scale.append(bar, axis);
+      if (low > min || high < max) notes.push("The lowest and the highest 1 % share the end colours.");
+      if (store.scores[score].scale === "log") notes.push("Logarithmic.");
+    }
+    const missing = store.n - n;
+    if (missing > 0) notes.push(`Grey: no value, ${count(missing)} ${missing === 1 ? "image" : "images"}.`);
     if (notes.length > 0) this.scale.append(element("p", "note", notes.join(" ")));
   }
+
+  // One colour and what it stands for.
+  swatch(share, text) {
+    const row = element("div", "swatch");
+    const colour = element("span", "ramp");
+    // A gradient needs two colours.
+    ramps(colour, (ramp) => `${rampColour(ramp, share)}, ${rampColour(ramp, share)}`);
+    row.append(colour, element("span", "", text));
+    return row;
+  }
+}
+
+// A bar's colours on a light and on a dark page.
+function ramps(bar, colours) {
+  bar.style.setProperty("--ramp-light", colours(RAMPS.light));
+  bar.style.setProperty("--ramp-dark", colours(RAMPS.dark));
 }

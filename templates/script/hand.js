@@ -25,11 +25,6 @@ class Hand {
     this.canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     // Two fingers zoom the plot, not the page.
     this.canvas.addEventListener("touchmove", (event) => event.touches.length > 1 && event.preventDefault(), { passive: false });
-    document.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape") return;
-      this.drop();
-      if (view.pin !== -1 || this.model.hover !== -1) this.model.release();
-    });
   }
 
   place(event) {
@@ -120,12 +115,14 @@ class Hand {
     this.drop();
   }
 
+  // Ends a drag; true if it was drawing the outline of a selection.
   drop() {
     this.drag = null;
     this.canvas.classList.remove("moving");
-    if (!this.view.shape) return;
+    if (!this.view.shape) return false;
     this.view.shape = null;
     this.view.request(false);
+    return true;
   }
 
   hover(at) {

@@ -8,6 +8,7 @@ class Model {
     this.nSelected = 0;
     this.query = "";
     this.matched = null; // flags, while there is a query
+    this.nFound = 0; // shown points that match
     this.searchedLast = false;
     this.score = -1; // the score that colours, or -1 for the class
     this.hover = -1;
@@ -17,6 +18,7 @@ class Model {
     this.said = element("p", "hidden");
     this.said.setAttribute("aria-live", "polite");
     document.querySelector("main").append(this.said);
+    this.panel = new Panel(this);
   }
 
   // `listener` hears of "classes", "selection", "search", "colour" and "hover".
@@ -38,7 +40,7 @@ class Model {
 
   // Flags of the points that stay full while others are dimmed, or null: what was asked for last.
   emphasis() {
-    if (this.matched && (this.searchedLast || this.nSelected === 0)) return this.matched;
+    if (this.nFound > 0 && (this.searchedLast || this.nSelected === 0)) return this.matched;
     return this.nSelected > 0 ? this.selected : null;
   }
 
@@ -46,6 +48,7 @@ class Model {
     for (const number of classes) this.visible[number] = on ? 1 : 0;
     for (const view of this.views) if (view.pin !== -1 && !this.isShown(view.pin)) view.pin = -1;
     if (this.hover !== -1 && !this.isShown(this.hover)) this.hover = -1;
+    this.nFound = this.found().length;
     this.tell("classes");
   }
 
@@ -71,6 +74,7 @@ class Model {
     const text = query.trim();
     this.matched = text ? this.store.matches(text) : null;
     this.searchedLast = true;
+    this.nFound = this.found().length;
     this.tell("search");
   }
 

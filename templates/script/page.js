@@ -16,6 +16,20 @@ const button = (text, action, label) => {
   return made;
 };
 
+// A key that breaks after its slashes and underscores.
+const breakable = (key) => key.split(/(?<=[/_])/).flatMap((part, i) => (i === 0 ? [part] : [element("wbr"), part]));
+
+// A property that is computed when it is first read.
+const lazy = (owner, name, make) =>
+  Object.defineProperty(owner, name, {
+    configurable: true,
+    get() {
+      const value = make();
+      Object.defineProperty(owner, name, { value });
+      return value;
+    },
+  });
+
 const total = document.querySelector("[data-total-time]");
 if (total) document.querySelector("[data-total]").textContent = total.textContent;
 

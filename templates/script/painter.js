@@ -47,8 +47,7 @@ class Painter {
       this.tones = Array.from({ length: TONES }, (_, k) => [tone(k), tone(k, dark.matches ? 0.08 : -0.1)]);
       this.tones.push([this.color.axis, this.color.muted]);
       const values = this.store.values(score);
-      const { low, high } = this.store.spread(score);
-      const step = (v) => (v === v ? Math.max(0, Math.min(Math.floor(((v - low) / (high - low || 1)) * TONES), TONES - 1)) : TONES);
+      const step = (v) => (v === v ? Math.min(Math.floor(this.store.share(score, v) * TONES), TONES - 1) : TONES);
       this.stamp = new Uint16Array(n);
       for (let i = 0; i < n; i++) this.stamp[i] = step(values[i]) * shapes.length + (classes[i] % shapes.length);
     }

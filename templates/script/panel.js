@@ -11,62 +11,54 @@ class Panel {
     this.root.setAttribute("role", "region");
     this.root.setAttribute("aria-label", "Selection");
     this.title = element("strong");
-    this.copied = element("span", "note");
-    const tools = element("div", "tools");
-    tools.append(
-      this.copied,
-      button("Zoom to selection", () => this.zoom()),
-      button("Copy keys", () => this.copy()),
-      button("Clear selection", () => this.clear()),
-    );
-    const head = element("div", "head");
-    head.append(this.title, tools);
     this.classes = element("ul", "counts");
     this.grid = element("ul", "grid");
     const more = element("div", "tools");
     this.more = button("Show more", () => this.showMore());
     more.append(this.more);
-    this.root.append(head, this.classes, this.grid, more);
+    this.points = []; // in the order of their keys
+    this.root.append(this.title, this.classes, this.grid, more);
     model.listen((what) => {
       if (what === "selection") this.fill();
-      if (what === "classes" && this.view) this.tellTitle();
+      if (what === "classes") this.title.textContent = this.told();
     });
   }
 
   // Under the plot of `view`; without a selection nowhere.
   moveTo(view) {
     if (this.model.nSelected === 0) return;
-    if (this.view !== view || !this.root.isConnected) view.root.querySelector("figcaption").before(this.root);
+    if (this.view !== view || !this.root.isConnected) view.root.append(this.root);
     this.view = view;
   }
 
   fill() {
     const { model, store } = this;
-    this.copied.textContent = "";
+    this.points = [];
     if (model.nSelected === 0) {
       this.root.remove();
       this.view = null;
       return;
     }
-    this.points = [];
-    const perClass = new Uint32Array(store.labels.length);
+    const ofClass = store.labels.map(() => []);
     for (let i = 0; i < store.n; i++) {
       if (!model.selected[i]) continue;
       this.points.push(i);
-      perClass[store.class[i]] += 1;
+      ofClass[store.class[i]].push(i);
     }
-    this.tellTitle();
-    const ranked = [...perClass.keys()].filter((c) => perClass[c] > 0).sort((a, b) => perClass[b] - perClass[a]);
+    this.title.textContent = this.told();
+    const ranked = [...ofClass.keys()].filter((c) => ofClass[c].length > 0).sort((a, b) => ofClass[b].length - ofClass[a].length);
+    this.listed = inTurn(ranked.map((c) => ofClass[c]));
+    this.grid.classList.toggle("named", ranked.length > 1);
     const markers = document.querySelector("[data-scatter] .legend").querySelectorAll(".marker");
     this.classes.replaceChildren(
       ...ranked.slice(0, LISTED).map((c) => {
         const item = element("li");
-        item.append(markers[c].cloneNode(true), element("bdi", "", store.labels[c]), element("span", "n", count(perClass[c])));
+        item.append(markers[c].cloneNode(true), element("bdi", "", store.labels[c]), element("span", "n", count(ofClass[c].length)));
         return item;
       }),
     );
     if (ranked.length > LISTED) {
-      const rest = ranked.slice(LISTED).reduce((sum, c) => sum + perClass[c], 0);
+      const rest = ranked.slice(LISTED).reduce((sum, c) => sum + ofClass[c].length, 0);
       this.classes.append(element("li", "note", `${ranked.length - LISTED} more classes: ${count(rest)}`));
     }
     this.nListed = 0;
@@ -74,14 +66,15 @@ class Panel {
     this.showMore();
   }
 
-  tellTitle() {
+  // How many are selected, in words.
+  told() {
     const { model } = this;
     const hidden = this.points.filter((i) => !model.isShown(i)).length;
-    this.title.textContent = `${count(model.nSelected)} selected${hidden > 0 ? `, ${count(hidden)} of them in hidden classes` : ""}`;
+    return `${count(model.nSelected)} selected${hidden > 0 ? `, ${count(hidden)} of them in hidden classes` : ""}`;
   }
 
   showMore() {
-    const next = this.points.slice(this.nListed, this.nListed + PAGE);
+    const next = this.listed.slice(this.nListed, this.nListed + PAGE);
     const first = this.grid.children.length;
     this.grid.append(...next.map((i) => this.thumbnail(i)));
     this.nListed += next.length;
@@ -98,9 +91,10 @@ class Panel {
     const picture = element("canvas");
     const words = `${store.label(i)}, ${store.key(i)}`;
     const pin = button("", () => this.pin(i), words);
-    pin.title = store.key(i);
+    pin.title = `${store.label(i)}\n${store.key(i)}`;
     store.thumbnail(i, picture);
     pin.append(picture.hidden ? element("span", "blank", "no picture") : picture);
+    pin.append(element("bdi", "name", store.label(i)));
     pin.addEventListener("pointerenter", () => model.point(i, null));
     pin.addEventListener("pointerleave", () => model.point(-1, null));
     item.append(pin);
@@ -117,17 +111,14 @@ class Panel {
     model.say("Pinned");
   }
 
-  zoom() {
-    this.view.fit(this.points);
-    this.view.stage.scrollIntoView({ block: "nearest" });
-  }
-
-  clear() {
-    const { view } = this;
+  clear(view) {
+    // The button that was pressed goes.
+    const isGoing = document.activeElement.closest(".picked, .selection");
+    if (isGoing) (view ?? this.view).canvas.focus({ preventScroll: true });
     this.model.select([], "replace");
-    view.canvas.focus({ preventScroll: true });
   }
 
+  // Copies the selected keys, a line each; returns what to say of it.
   async copy() {
     const text = this.points.map((i) => this.store.key(i)).join("\n");
     const done = `Copied ${count(this.points.length)} keys`;
@@ -140,13 +131,24 @@ class Panel {
       const back = document.activeElement;
       const area = element("textarea", "hidden");
       area.value = text;
-      this.root.append(area);
+      document.body.append(area);
       area.select();
       copied = document.execCommand("copy");
       area.remove();
       back?.focus({ preventScroll: true });
     }
-    this.copied.textContent = copied ? done : failed;
-    this.model.say(this.copied.textContent);
+    const told = copied ? done : failed;
+    this.model.say(told);
+    return told;
   }
+}
+
+// The members of several lists: the first of each, then the second of each.
+function inTurn(lists) {
+  const all = [];
+  for (let turn = 0; lists.length > 0; turn++) {
+    lists = lists.filter((list) => list.length > turn);
+    for (const list of lists) all.push(list[turn]);
+  }
+  return all;
 }

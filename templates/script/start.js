@@ -1,28 +1,21 @@
-// A plot comes alive when it nears the window; the data are read for the first one.
+// All controls are there from the start, so that nothing moves while one reads or jumps; points are
+// decoded and painted when their plot nears the window.
 
-let model = null;
-const NEAR = "600px";
-
-function revive(root) {
-  model ??= new Model(new Store(JSON.parse(document.getElementById("points").textContent)));
-  if (!model.store.planes[root.dataset.scatter]) return;
-  if (!model.panel) {
-    model.panel = new Panel(model);
-    model.store.warm();
+const roots = document.querySelectorAll("[data-scatter]");
+if (roots.length > 0) {
+  const model = new Model(new Store(JSON.parse(document.getElementById("points").textContent)));
+  const hands = [];
+  for (const root of roots) {
+    if (!(root.dataset.scatter in model.store.planes)) continue;
+    const view = new View(root, model);
+    new Controls(view);
+    hands.push(new Hand(view));
   }
-  const view = new View(root, model);
-  new Controls(view);
-  new Hand(view);
+  // Escape ends what is being drawn, else lets go of a point, else of the selection.
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || hands.filter((hand) => hand.drop()).length > 0) return;
+    const isHeld = hands.some(({ view, walking }) => view.pin !== -1 || (walking && view.current() !== -1));
+    if (isHeld || model.nSelected === 0 || event.target.matches("input")) model.release();
+    else model.panel.clear();
+  });
 }
-
-const near = new IntersectionObserver(
-  (entries) => {
-    for (const { isIntersecting, target } of entries) {
-      if (!isIntersecting) continue;
-      near.unobserve(target);
-      revive(target);
-    }
-  },
-  { rootMargin: NEAR },
-);
-for (const root of document.querySelectorAll("[data-scatter]")) near.observe(root);

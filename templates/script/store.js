@@ -2,6 +2,7 @@
 
 const MISSING = 65535; // a position or a score that is not there
 const NO_CELL = 0xffffffff; // an image without a thumbnail
+const DOMAINS = { label_agreement: [0, 1] }; // of scores whose ends mean something
 const TAIL = 0.01; // share of the values at each end that a colour bar does not spread out
 
 function bytes(text) {
@@ -44,16 +45,18 @@ class Store {
     this.n = data.n;
     this.labels = data.labels;
     this.shapes = data.shapes;
-    this.class = u16(data.class);
     this.scores = data.scores ?? [];
+    lazy(this, "class", () => u16(data.class));
     this.planes = {};
     for (const kind of ["pca", "tsne"]) {
       const q = data[kind];
-      if (q) this.planes[kind] = { x: decoded(q.x, q.rx), y: decoded(q.y, q.ry) };
+      if (q) lazy(this.planes, kind, () => ({ x: decoded(q.x, q.rx), y: decoded(q.y, q.ry) }));
     }
     // The order of the static plot: no class lies over all others.
-    const mixed = new Uint32Array(this.n).map((_, i) => Math.imul(i, 2654435769));
-    this.order = new Uint32Array(this.n).map((_, i) => i).sort((a, b) => mixed[a] - mixed[b]);
+    lazy(this, "order", () => {
+      const mixed = new Uint32Array(this.n).map((_, i) => Math.imul(i, 2654435769));
+      return new Uint32Array(this.n).map((_, i) => i).sort((a, b) => mixed[a] - mixed[b]);
+    });
     this.sheets = new Map();
     this.decodedScores = new Map();
     this.spreads = new Map();
@@ -77,11 +80,12 @@ class Store {
     return Uint8Array.from(this.lowKeys, (key, i) => (labels[this.class[i]] || key.includes(part) ? 1 : 0));
   }
 
-  // The values of a score.
+  // The values of a score; those of a logarithmic one are stored as natural logarithms.
   values(number) {
     if (!this.decodedScores.has(number)) {
-      const { values, range } = this.scores[number];
-      this.decodedScores.set(number, decoded(values, range));
+      const { values, range, scale } = this.scores[number];
+      const stored = decoded(values, range);
+      this.decodedScores.set(number, scale === "log" ? stored.map(Math.exp) : stored);
     }
     return this.decodedScores.get(number);
   }
@@ -89,18 +93,47 @@ class Store {
   // How many values a score has, their ends, and the range its colours span.
   spread(number) {
     if (!this.spreads.has(number)) {
+      const { id } = this.scores[number];
       const sorted = this.values(number).filter((value) => value === value).sort();
       const n = sorted.length;
-      const [min, max] = n > 0 ? [sorted[0], sorted[n - 1]] : this.scores[number].range;
-      const at = (share) => sorted[Math.round(share * (n - 1))] ?? min;
-      this.spreads.set(number, { n, min, max, low: at(TAIL), high: at(1 - TAIL) });
+      const [min, max] = n > 0 ? [sorted[0], sorted[n - 1]] : [NaN, NaN];
+      const at = (share) => sorted[Math.round(share * (n - 1))];
+      let [low, high] = DOMAINS[id] ?? [at(TAIL), at(1 - TAIL)];
+      // Nearly all the same: the few others tell the range.
+      if (low === high) [low, high] = [min, max];
+      this.spreads.set(number, { n, min, max, low, high });
     }
     return this.spreads.get(number);
   }
 
+  // Where on the colour bar a value is, 0 to 1; in the middle if there is one value only.
+  share(number, value) {
+    const { low, high } = this.spread(number);
+    if (low === high) return 0.5;
+    const on = this.scores[number].scale === "log" ? Math.log : (v) => v;
+    return Math.max(0, Math.min((on(value) - on(low)) / (on(high) - on(low)), 1));
+  }
+
+  // The value in the middle of the colour bar.
+  middle(number) {
+    const { low, high } = this.spread(number);
+    return this.scores[number].scale === "log" ? Math.sqrt(low * high) : (low + high) / 2;
+  }
+
+  // A value with as many decimals as tell the ends of the colour bar and its middle apart.
+  scoreText(number, value) {
+    const { low, high } = this.spread(number);
+    const span = high - low;
+    if (this.scores[number].scale === "log" || span >= 10) return figure(value);
+    const decimals = span > 0 ? Math.max(2, Math.min(Math.ceil(-Math.log10(span)) + 1, 6)) : 2;
+    return value.toFixed(decimals).replace("-", "\u2212");
+  }
+
   // Decodes ahead what the first card needs, a piece at a time.
   warm() {
-    const pieces = [() => this.key(0), ...this.scores.map((_, number) => () => this.values(number))];
+    if (this.isWarm) return;
+    this.isWarm = true;
+    const pieces = [() => this.key(0), ...this.scores.map((_, number) => () => this.spread(number))];
     const next = () => {
       pieces.shift()();
       if (pieces.length > 0) setTimeout(next);
@@ -116,7 +149,7 @@ class Store {
     if (tsne) lines.push(`t\u2011SNE ${figure(tsne.x[i])}, ${figure(tsne.y[i])}`);
     this.scores.forEach((score, number) => {
       const value = this.values(number)[i];
-      lines.push(`${score.name} ${value === value ? figure(value) : "none"}`);
+      lines.push(`${score.name} ${value === value ? this.scoreText(number, value) : "none"}`);
     });
     return lines;
   }

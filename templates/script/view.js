@@ -8,6 +8,8 @@ const ROOM = 4; // points in a cell of the grid, about
 const MAX_ZOOM = 64; // a step of the quantised positions is then about half a pixel
 const MANY = 20000; // points that take more than a frame to paint
 const PAUSE_MS = 120; // then what moved is painted sharp
+const NARROW = 480; // a plot less wide has its card below
+const NEAR = "600px"; // from here on a plot is painted
 
 class View {
   constructor(root, model) {
@@ -21,20 +23,26 @@ class View {
     this.camera = { zoom: 1, x: 0, y: 0 };
     this.pin = -1;
     this.shape = null; // the outline of a selection while it is drawn, in pixels
-    this.locate();
+    this.painter = null; // before the plot first comes near
+    lazy(this, "grid", () => this.locate());
+    lazy(this, "x", () => this.grid.x);
+    lazy(this, "y", () => this.grid.y);
     this.build();
-    this.painter = new Painter(this);
     model.views.push(this);
     model.listen((what) => this.changed(what));
-    this.tellDrawn();
     new ResizeObserver(() => this.resize()).observe(this.stage);
     dark.addEventListener("change", () => this.resize());
-    // A plot that nobody sees is painted when it comes near.
     const seen = (entries) => {
       this.isNear = entries[entries.length - 1].isIntersecting;
-      if (this.isNear) this.request(false);
+      if (!this.isNear) return;
+      if (!this.painter) {
+        this.painter = new Painter(this);
+        this.resize();
+        this.store.warm();
+      }
+      this.request(false);
     };
-    new IntersectionObserver(seen, { rootMargin: "200px" }).observe(this.stage);
+    new IntersectionObserver(seen, { rootMargin: NEAR }).observe(this.stage);
   }
 
   // Where each point lies, and a grid of cells to find it by.
@@ -44,22 +52,23 @@ class View {
     const plane = this.store.planes[this.root.dataset.scatter];
     const kx = (f.right - f.left) / (f.x[1] - f.x[0]);
     const ky = (f.bottom - f.top) / (f.y[1] - f.y[0]);
-    this.x = plane.x.map((x) => f.left + (x - f.x[0]) * kx);
-    this.y = plane.y.map((y) => f.bottom - (y - f.y[0]) * ky);
-    this.cell = Math.max(2, Math.sqrt(((f.right - f.left) * (f.bottom - f.top) * ROOM) / n));
-    this.columns = Math.ceil(f.width / this.cell);
-    this.rows = Math.ceil(f.height / this.cell);
+    const x = plane.x.map((value) => f.left + (value - f.x[0]) * kx);
+    const y = plane.y.map((value) => f.bottom - (value - f.y[0]) * ky);
+    const cell = Math.max(2, Math.sqrt(((f.right - f.left) * (f.bottom - f.top) * ROOM) / n));
+    const columns = Math.ceil(f.width / cell);
+    const rows = Math.ceil(f.height / cell);
     const cellOf = new Int32Array(n).fill(-1);
-    this.starts = new Uint32Array(this.columns * this.rows + 1);
+    const starts = new Uint32Array(columns * rows + 1);
     for (let i = 0; i < n; i++) {
-      if (this.x[i] !== this.x[i]) continue;
-      cellOf[i] = Math.floor(this.y[i] / this.cell) * this.columns + Math.floor(this.x[i] / this.cell);
-      this.starts[cellOf[i] + 1] += 1;
+      if (x[i] !== x[i]) continue;
+      cellOf[i] = Math.floor(y[i] / cell) * columns + Math.floor(x[i] / cell);
+      starts[cellOf[i] + 1] += 1;
     }
-    for (let c = 1; c < this.starts.length; c++) this.starts[c] += this.starts[c - 1];
-    const next = this.starts.slice();
-    this.cells = new Uint32Array(next[next.length - 1]);
-    for (let i = 0; i < n; i++) if (cellOf[i] !== -1) this.cells[next[cellOf[i]]++] = i;
+    for (let c = 1; c < starts.length; c++) starts[c] += starts[c - 1];
+    const next = starts.slice();
+    const points = new Uint32Array(next[next.length - 1]);
+    for (let i = 0; i < n; i++) if (cellOf[i] !== -1) points[next[cellOf[i]]++] = i;
+    return { x, y, cell, columns, rows, starts, points };
   }
 
   build() {
@@ -80,29 +89,47 @@ class View {
     this.facts = element("span", "scores");
     words.append(this.label, this.key, this.facts);
     this.hint = element("span", "pin");
-    this.card.append(this.picture, words, this.hint);
-    this.stage.append(this.canvas, this.card);
+    const close = button("\u00d7", () => this.close(), "Let go of the point");
+    close.className = "close";
+    this.card.append(this.picture, words, this.hint, close);
+    this.nothing = element("div", "nothing");
+    this.nothing.hidden = true;
+    this.stage.append(this.canvas, this.nothing, this.card);
     this.root.classList.add("live");
     this.chosen = element("span", "chosen");
-    this.root.querySelector("figcaption").append(this.chosen);
+    this.root.querySelector(".shown").after(this.chosen);
   }
 
   changed(what) {
     if (what === "hover" || what === "classes") this.fillCard();
     if (what === "classes") this.tellDrawn();
-    if (what === "colour" && this.scale) this.painter.dress();
+    if (what === "colour" && this.painter && this.scale) this.painter.dress();
     this.request(what !== "hover");
   }
 
   tellDrawn() {
+    const all = this.model.visible.every((on) => on === 1);
+    this.root.classList.toggle("filtered", !all);
+    if (all) return;
     let n = 0;
     for (let i = 0; i < this.store.n; i++) if (this.isDrawn(i)) n += 1;
-    const all = this.model.visible.every((on) => on === 1);
-    this.chosen.textContent = all ? "" : ` Drawn now: ${count(n)}, the classes switched on.`;
+    this.chosen.textContent = `Shown now: ${count(n)} of ${count(this.store.n)}, the classes switched on.`;
   }
 
   isDrawn(i) {
     return this.model.isShown(i) && this.x[i] === this.x[i];
+  }
+
+  // Says so where there is no point to see.
+  tellNothing() {
+    const { n } = this.store;
+    let i = 0;
+    while (i < n && !(this.isDrawn(i) && this.isInside(...this.at(i)))) i += 1;
+    this.nothing.hidden = i < n;
+    if (i < n) return;
+    const isAway = this.root.classList.contains("zoomed");
+    this.nothing.replaceChildren(isAway ? "Nothing here. " : "No class is switched on.");
+    if (isAway) this.nothing.append(button("Reset", () => this.home(), "Reset zoom"));
   }
 
   // Where point i is on the canvas, in pixels of the page.
@@ -136,14 +163,15 @@ class View {
     const u = (px / this.scale - x) / zoom;
     const v = (py / this.scale - y) / zoom;
     const far = reach / this.scale / zoom;
-    const cell = (value, last) => Math.max(0, Math.min(Math.floor(value / this.cell), last));
-    const [from, to] = [cell(u - far, this.columns - 1), cell(u + far, this.columns - 1)];
+    const { cell, columns, rows, starts, points } = this.grid;
+    const held = (value, last) => Math.max(0, Math.min(Math.floor(value / cell), last));
+    const [from, to] = [held(u - far, columns - 1), held(u + far, columns - 1)];
     let best = -1;
     let least = far * far;
-    for (let row = cell(v - far, this.rows - 1); row <= cell(v + far, this.rows - 1); row++) {
-      const end = this.starts[row * this.columns + to + 1];
-      for (let k = this.starts[row * this.columns + from]; k < end; k++) {
-        const i = this.cells[k];
+    for (let row = held(v - far, rows - 1); row <= held(v + far, rows - 1); row++) {
+      const end = starts[row * columns + to + 1];
+      for (let k = starts[row * columns + from]; k < end; k++) {
+        const i = points[k];
         const d = (this.x[i] - u) ** 2 + (this.y[i] - v) ** 2;
         if (d <= least && this.model.isShown(i) && this.isInside(...this.at(i))) {
           least = d;
@@ -251,29 +279,49 @@ class View {
     const i = this.current();
     if (i !== -1 && i !== this.told) {
       this.label.textContent = this.store.label(i);
-      this.key.textContent = this.store.key(i);
+      this.key.replaceChildren(...breakable(this.store.key(i)));
       this.facts.textContent = this.store.facts(i).join("\n");
       this.store.thumbnail(i, this.picture);
     }
     this.told = i;
     const pinned = i !== -1 && i === this.pin;
     this.card.classList.toggle("pinned", pinned);
-    this.hint.textContent = pinned ? "Pinned. A click beside it or Escape lets go." : "";
+    this.hint.textContent = pinned ? "Pinned. Escape lets go." : "";
     this.placeCard();
   }
 
-  // Above the point, below it where there is no room.
+  close() {
+    this.fix(-1);
+    this.canvas.focus({ preventScroll: true });
+  }
+
+  // Within the plot: above the point, else below it, else beside it. Under a narrow plot, or along
+  // the edge of it that is farther from the point.
   placeCard() {
     const i = this.told ?? -1;
     this.card.hidden = i === -1 || !this.isInside(...this.at(i));
     if (this.card.hidden) return;
-    const [px, py] = this.at(i);
+    const { clientWidth: across, clientHeight: down } = this.stage;
+    const top = this.stage.getBoundingClientRect().top;
+    this.card.classList.toggle("docked", across < NARROW);
     const { offsetWidth: width, offsetHeight: height } = this.card;
-    const left = Math.max(0, Math.min(px - width / 2, this.stage.clientWidth - width));
-    const above = py - height - REACH;
-    const top = above + this.stage.getBoundingClientRect().top < 0 ? py + REACH : above;
-    this.card.style.left = `${left}px`;
-    this.card.style.top = `${top}px`;
+    const [px, py] = this.at(i);
+    const held = (value, last) => Math.max(0, Math.min(value, last));
+    const place = (x, y) => {
+      this.card.style.left = `${x}px`;
+      this.card.style.top = `${y}px`;
+    };
+    if (across < NARROW) {
+      const isSeen = top + down + height <= innerHeight;
+      return place(0, isSeen ? down : py < down / 2 ? down - height : 0);
+    }
+    const fits = (y) => y >= 0 && y + height <= down;
+    const isSeen = (y) => y + top >= 0 && y + top + height <= innerHeight;
+    const ways = [py - height - REACH, py + REACH].filter(fits);
+    const way = ways.find(isSeen) ?? ways[0];
+    if (way !== undefined) return place(held(px - width / 2, across - width), way);
+    const right = px + REACH;
+    place(right + width <= across ? right : Math.max(0, px - REACH - width), held(py - height / 2, down - height));
   }
 
   resize() {
@@ -281,6 +329,7 @@ class View {
     const height = this.plot.clientHeight;
     if (!width || !height) return;
     this.scale = width / this.frame.width;
+    if (!this.painter) return;
     this.painter.resize(width, height);
     this.request(true);
   }
@@ -290,10 +339,12 @@ class View {
     this.stale ||= sharp;
     this.waiting ??= requestAnimationFrame(() => {
       this.waiting = null;
-      if (!this.scale) return;
+      if (!this.painter || !this.scale) return;
       if (this.stale && this.isNear) {
         this.painter.paint();
+        this.root.classList.add("painted");
         this.stale = false;
+        this.tellNothing();
       }
       this.painter.compose();
       this.placeCard();

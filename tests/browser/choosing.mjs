@@ -11,7 +11,7 @@ async function selected(page) {
   const text = await page.evaluate(async () => {
     let copied = "";
     Object.defineProperty(navigator, "clipboard", { configurable: true, value: { writeText: async (text) => (copied = text) } });
-    [...document.querySelectorAll(".selection button")].find((one) => one.textContent === "Copy keys").click();
+    [...document.querySelectorAll(".picked button")].find((one) => one.textContent === "Copy keys").click();
     await new Promise((done) => setTimeout(done));
     delete navigator.clipboard;
     return copied;
@@ -50,8 +50,11 @@ export async function classesFilter(page) {
   assert.deepEqual(await pressed(), Array(labels).fill("false"));
   await tsne.figure.locator(".toggle").nth(1).dblclick();
   assert.deepEqual(await pressed(), ["false", "true", ...Array(labels - 2).fill("false")], "a double click shows one class");
+  const second = points.filter((point) => point.label === [...new Set(points.map(({ label }) => label))].sort()[1]).length;
+  assert.match(await tsne.figure.locator("figcaption").innerText(), new RegExp(`^Shown now: ${second} of ${points.length}, the classes switched on\\. Same`));
   await tsne.button("Show all classes").click();
   assert.deepEqual(await pressed(), Array(labels).fill("true"));
+  assert.match(await tsne.figure.locator("figcaption").innerText(), / images shown\. Same/);
 }
 
 // Whether a point lies in a polygon, by the sum of the angles its sides are seen under; and how
@@ -125,7 +128,7 @@ export async function selectsWhatIsInside(page) {
 }
 
 export async function selectionIsShared(page) {
-  await page.getByRole("button", { name: "Clear selection" }).click();
+  await page.getByRole("button", { name: "Clear selection" }).first().click();
   assert.equal(await panel(page).count(), 0, "nothing is selected");
   const pca = await Plot.of(page, "pca");
   await pca.button("Box").click();
@@ -144,31 +147,41 @@ export async function selectionIsShared(page) {
     assert.ok(full.includes(true) && full.includes(false));
   }
   // The panel: counts, pages, and a thumbnail that pins.
-  await page.getByRole("button", { name: "Clear selection" }).click();
+  await page.getByRole("button", { name: "Clear selection" }).first().click();
   await pca.centre();
   await pca.button("Select all shown").click();
   assert.match(await panel(page).locator("strong").textContent(), new RegExp(`^${points.length} selected`));
   const counts = await panel(page).locator(".counts .n").allTextContents();
   assert.equal(counts.reduce((sum, n) => sum + Number(n), 0), points.length);
+  assert.equal(await pca.figure.locator(".picked strong").textContent(), `${points.length} selected`, "the plot tells of its selection");
   assert.equal(await panel(page).locator(".grid li").count(), 48);
+  const labels = new Set(points.map((point) => point.label));
+  const first = (await panel(page).locator(".grid .name").allTextContents()).slice(0, labels.size);
+  assert.deepEqual(new Set(first), labels, "classes come in turn");
   await panel(page).getByRole("button", { name: /^Show more/ }).click();
   assert.equal(await panel(page).locator(".grid li").count(), 96);
-  await panel(page).locator(".grid button").nth(5).click();
-  assert.equal(await pca.figure.locator(".card.pinned .key").textContent(), points[5].key, "a thumbnail pins its point");
+  const fifth = panel(page).locator(".grid button").nth(5);
+  await fifth.click();
+  const pinned = await pca.figure.locator(".card.pinned .key").textContent();
+  assert.ok((await fifth.getAttribute("aria-label")).endsWith(`, ${pinned}`), "a thumbnail pins its point");
   await page.keyboard.press("Escape");
+  assert.ok(await pca.card.isHidden());
+  await page.keyboard.press("Escape");
+  assert.equal(await panel(page).count(), 0, "with nothing pinned Escape clears the selection");
+  await pca.button("Select all shown").click();
   // Without the clipboard the keys go through a text area.
   const copied = await page.evaluate(async () => {
     Object.defineProperty(navigator, "clipboard", { configurable: true, value: undefined });
     let text = "";
     document.addEventListener("copy", () => (text = document.activeElement.value), { once: true });
-    [...document.querySelectorAll(".selection button")].find((one) => one.textContent === "Copy keys").click();
+    [...document.querySelectorAll(".picked button")].find((one) => one.textContent === "Copy keys").click();
     await new Promise((done) => setTimeout(done, 50));
     delete navigator.clipboard;
     return text;
   });
   assert.equal(copied, points.map((point) => point.key).join("\n"));
   assert.match(await page.locator("main > [aria-live]").textContent(), new RegExp(`^Copied ${points.length} keys`));
-  await page.getByRole("button", { name: "Clear selection" }).click();
+  await page.getByRole("button", { name: "Clear selection" }).first().click();
 }
 
 export async function finds(page) {
@@ -179,14 +192,18 @@ export async function finds(page) {
   const found = points.filter((point) => point.key.toUpperCase().includes(text) || point.label.toUpperCase().includes(text));
   const search = plot.figure.locator(".search input");
   await search.fill(text);
-  assert.equal(await plot.figure.locator(".found").textContent(), String(found.length));
+  assert.equal(await plot.figure.locator(".found").textContent(), `${found.length} found`);
   assert.equal(await pca.figure.locator(".search input").inputValue(), text, "both plots share the search");
   const some = alone(pca);
   let full = await isFull(pca, some);
   some.forEach((point, i) => assert.equal(full[i], found.includes(point), `${point.key} is ${full[i] ? "full" : "dimmed"}`));
   await search.press("Enter");
   assert.deepEqual(await selected(page), keys(found), "Enter selects what is found");
-  await page.getByRole("button", { name: "Clear selection" }).click();
+  await page.getByRole("button", { name: "Clear selection" }).first().click();
+  await search.fill("nowhere to be found");
+  assert.equal(await plot.figure.locator(".found").textContent(), "none found");
+  full = await isFull(pca, some);
+  assert.ok(full.every(Boolean), "a search that finds nothing dims nothing");
   await search.fill("");
   full = await isFull(pca, some);
   assert.ok(full.every(Boolean), "without a search all are full");
@@ -214,6 +231,12 @@ export async function colours(page) {
   await page.mouse.move(...plot.at(some[0]));
   assert.match(await plot.card.locator(".scores").textContent(), /Left to right/, "the card tells the score");
   await page.mouse.move(1, 1);
+  // One value for all, and powers of ten from left to right.
+  await plot.figure.locator("select").selectOption({ label: "Agreement" });
+  assert.match(await scale.textContent(), /all images: 1\.00$/);
+  await plot.figure.locator("select").selectOption({ label: "Powers" });
+  const marks = (await scale.locator(".ramp-ticks span").allTextContents()).map((text) => Number(text.replace(/[≤≥]\u2009/, "")));
+  assert.ok(marks[0] < 1.2 && Math.abs(marks[1] / 10 - 1) < 0.15 && marks[2] > 85, `a logarithmic scale has ${marks}`);
   await plot.figure.locator("select").selectOption({ label: "Class" });
   await plot.centre();
   assert.deepEqual(await plot.colours(some), before, "classes colour again");

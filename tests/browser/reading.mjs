@@ -25,11 +25,40 @@ export async function plotsAndHeadingsAreThere(page) {
   assert.ok((await page.locator("table").count()) >= 5, "tables are there");
 }
 
+// Every link of a page just opened leads to the top of its section, unless the page ends before.
+export async function linksLand(page) {
+  const room = await page.evaluate(() => parseFloat(getComputedStyle(document.documentElement).scrollPaddingTop));
+  for (const link of await page.locator(".toc a").all()) {
+    await page.reload();
+    const section = await link.getAttribute("href");
+    await link.click();
+    await page.waitForTimeout(50); // what a plot adds when it comes near would show by now
+    const [top, left] = await page.evaluate((section) => [document.querySelector(section).getBoundingClientRect().top, document.documentElement.scrollHeight - innerHeight - scrollY], section);
+    assert.ok(Math.abs(top - room) <= 2 || (left < 1 && top > room), `${section} lies ${top - room} pixels from its place`);
+  }
+}
+
 export async function accessible(page, name) {
   await page.evaluate(axe);
   const { violations } = await page.evaluate(() => axe.run(document, { resultTypes: ["violations"] }));
   const told = violations.map(({ id, help, nodes }) => `${id}: ${help}\n${nodes.slice(0, 4).map((node) => `  ${node.html}\n  ${node.failureSummary}`).join("\n")}`);
   assert.equal(told.join("\n"), "", `axe finds fault with the page, ${name}`);
+}
+
+// The legend stands beside its plot on paper, whether the plot was ever on the screen or not.
+async function legendBeside(figure) {
+  const [stage, side] = [await figure.locator(".stage").boundingBox(), await figure.locator(".side").boundingBox()];
+  assert.ok(side.x >= stage.x + stage.width && Math.abs(side.y - stage.y) < 2, "the legend is printed beside the plot");
+}
+
+export async function printsUnread(page) {
+  await page.emulateMedia({ media: "print" });
+  await page.setViewportSize({ width: 794, height: 1123 });
+  for (const kind of ["pca", "tsne"]) {
+    const figure = page.locator(`[data-scatter="${kind}"]`);
+    await legendBeside(figure);
+    assert.match(await figure.locator("figcaption").innerText(), / images shown\. Same scale on both axes\.$/);
+  }
 }
 
 export async function printsTheStaticPlots(page) {
@@ -41,6 +70,7 @@ export async function printsTheStaticPlots(page) {
     assert.ok(await plot.figure.locator(part).first().isHidden(), `${part} is not printed`);
   }
   assert.ok(await plot.figure.locator(".points > *").first().isVisible(), "the static plot is printed");
+  await legendBeside(plot.figure);
   const fills = await plot.figure.locator(".legend .marker > *").evaluateAll((all) => all.map((one) => getComputedStyle(one).fill));
   assert.equal(new Set(fills).size, Math.min(8, fills.length), "the printed legend has the colours of the classes");
   await page.emulateMedia({ media: null });

@@ -3,7 +3,7 @@
 // POINTS.json: [{"key", "label", "pc": [x, y], "tsne": [x, y]}, ...], written by the test from embeddings.parquet.
 import assert from "node:assert/strict";
 import { cpus } from "node:os";
-import { accessible, plotsAndHeadingsAreThere, printsTheStaticPlots, valid } from "./reading.mjs";
+import { accessible, linksLand, plotsAndHeadingsAreThere, printsTheStaticPlots, printsUnread, valid } from "./reading.mjs";
 import { hoverFollowsTheZoom, hoverShowsTheRightImage, keyboardWalks, pinStays, reachableByTab, touched } from "./pointing.mjs";
 import { classesFilter, colours, finds, namesAreText, selectsWhatIsInside, selectionIsShared } from "./choosing.mjs";
 import { close, html, open, withHostileNames, withScores, withoutScript } from "./session.mjs";
@@ -41,6 +41,21 @@ async function hostileNames() {
   await finish();
 }
 
+async function jumps() {
+  for (const viewport of [{ width: 1280, height: 900 }, { width: 390, height: 844 }]) {
+    // Reloading asks for the page again: no `finish`.
+    const { page, context } = await open(html, { viewport });
+    await linksLand(page);
+    await context.close();
+  }
+}
+
+async function paper() {
+  const { page, finish } = await open(html);
+  await printsUnread(page);
+  await finish();
+}
+
 async function darkPage() {
   const { page, finish } = await open(html, { colorScheme: "dark" });
   await plotsAndHeadingsAreThere(page);
@@ -65,7 +80,7 @@ async function phone() {
   await finish();
 }
 
-const checks = [choosing, interactive, darkPage, hostileNames, phone, withoutJavaScript, valid];
+const checks = [choosing, interactive, darkPage, hostileNames, jumps, paper, phone, withoutJavaScript, valid];
 try {
   const lane = async () => {
     for (let check = checks.shift(); check; check = checks.shift()) {

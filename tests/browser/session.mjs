@@ -39,6 +39,11 @@ export function withScores() {
   const steps = score.map((value, i) => (i === 0 ? 65535 : Math.round(((value - min) / (max - min)) * 65534)));
   const values = Buffer.from(Uint16Array.from(steps).buffer).toString("base64");
   const scores = [{ id: "trust", name: "Left to right", about: "Where it lies.", range: [min, max], values }];
+  const ones = Buffer.alloc(2 * points.length).toString("base64");
+  scores.push({ id: "label_agreement", name: "Agreement", about: "One value.", range: [1, 1], values: ones });
+  // 1 to 100, as natural logarithms at even steps.
+  const even = Uint16Array.from(points, (_, i) => Math.round((i / (points.length - 1)) * 65534));
+  scores.push({ id: "outlier_score", name: "Powers", about: "Of ten.", scale: "log", range: [0, Math.log(100)], values: Buffer.from(even.buffer).toString("base64") });
   return withData("scores.html", () => ({ scores }));
 }
 
