@@ -30,3 +30,4 @@ mod sample;
 mod shapes;
 mod steps;
 mod verify;
+mod verify_rerun;
