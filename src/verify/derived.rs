@@ -51,7 +51,8 @@ impl Recorded {
             tell(self.check("findings", |frame| self.findings(frame)));
         }
         let has_tsne = |frame: &DataFrame| frame.column(TSNE_X).is_ok();
-        if self.run.quality.is_some() || self.embeddings.as_ref().is_ok_and(has_tsne) {
+        let is_measured = self.run.quality.is_some() || self.run.tsne.is_some();
+        if is_measured || self.embeddings.as_ref().is_ok_and(has_tsne) {
             tell(self.check("quality", |frame| self.quality(frame)));
         }
         if let Some(finding) = self.gates() {
@@ -185,10 +186,7 @@ impl Recorded {
         let what = "components";
         let pca = match Pca::load(self.folder.join(PCA)) {
             Ok(pca) => pca,
-            Err(error) => {
-                let detail = format!("not known without the file: {}", error.sentence());
-                return Finding::skipped(what, detail);
-            }
+            Err(error) => return Finding::differs(what, error.sentence()),
         };
         let said = self.run.pca.as_ref();
         let worst = said.map(|said| said.worst_reconstructed.clone());

@@ -146,3 +146,76 @@ fn analyses(recorded: &Recorded, again: &Recorded) -> Result<(Pca, Pca)> {
     let load = |run: &Recorded| Pca::load(run.folder.join(PCA));
     Ok((load(recorded)?, load(again)?))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use polars::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::matrix::Matrix;
+    use crate::pca::{Keep, PcaParams};
+    use crate::record::Run;
+
+    fn run() -> Run {
+        let run = json!({
+            "schema": "", "status": { "state": "complete" },
+            "source": { "kind": "folder", "name": "", "n_objects": 4, "size_bytes": 4, "label_rule": "" },
+            "images": { "listed": 4, "accepted": 4, "rejected": 0, "skipped": 0 },
+            "classes": [],
+            "dataset": {
+                "sizes": [], "n_sizes": 0, "modes": [], "n_rotated": 0, "duplicates": [], "n_duplicate_groups": 0,
+            },
+            "features": null, "pca": null, "findings": null, "tsne": null, "quality": null,
+            "warnings": [], "parameters": [],
+            "provenance": {
+                "command": "", "version": "", "git_commit": "", "rustc": "", "lock_sha256": "", "libraries": [],
+                "cpu": "", "cpu_features": [], "manifest_sha256": "", "outputs": [],
+            },
+        });
+        serde_json::from_value(run).unwrap()
+    }
+
+    /// One component of four points whose variance is the same in every direction, turned by `angle`.
+    fn turned(folder: &Path, angle: f32) -> Recorded {
+        let (sin, cos) = angle.sin_cos();
+        let points = [cos, sin, -cos, -sin, -sin, cos, sin, -cos].to_vec();
+        let features = Matrix::new(4, 2, points).unwrap();
+        let features = features.into_arrays("features").unwrap();
+        let params = PcaParams {
+            keep: Keep::Components(1),
+            ..PcaParams::default()
+        };
+        let keys = ["a", "b", "c", "d"];
+        let frame = df!(KEY => keys, LABEL => keys).unwrap();
+        let frame = frame.hstack(&[features]).unwrap();
+        let pca = params.fit(&frame).unwrap();
+        pca.save(folder.join(PCA)).unwrap();
+        Recorded {
+            folder: folder.to_path_buf(),
+            run: run(),
+            manifest: Err(String::new()),
+            embeddings: Ok(pca.transform(&frame).unwrap()),
+            rejected: Err(String::new()),
+        }
+    }
+
+    #[test]
+    fn components_that_turn_freely_are_not_compared() {
+        let folders = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        let (then, now) = (
+            turned(folders[0].path(), 0.1),
+            turned(folders[1].path(), 0.9),
+        );
+        assert_eq!(n_stable(&analyses(&then, &now).unwrap().1), 0);
+        for compare in [components, scores] {
+            match compare(&then, &now).unwrap() {
+                Close(figure) => assert!(figure.contains(NONE_STABLE), "{figure}"),
+                Equal => panic!("turned components are not equal"),
+                Other(fault) => panic!("{fault}"),
+            }
+        }
+    }
+}
