@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::matrix::{column, strings};
 use crate::pipeline::Outcome;
 use crate::place::{JSON, PARQUET};
-use crate::record::{Output, Run, SCHEMA, Timings};
+use crate::record::{NearDuplicate, Output, Run, SCHEMA, Timings};
 use crate::s3::Prefix;
 use crate::schema::{
     ETAG, KEY, LABEL, LABEL_AGREEMENT, OUTLIER_SCORE, SHA256, SIZE_BYTES, TRUST, TSNE_X, TSNE_Y,
@@ -62,7 +62,12 @@ pub fn write(outcome: &mut Outcome, folder: &Path) -> Result<()> {
         outputs.push(describe(PCA, &atomic::read(&path)?));
     }
     outputs.push(put(folder, REJECTED, &rejected(&outcome.rejected)?)?);
-    outputs.push(put(folder, DUPLICATES, &duplicates(outcome)?)?);
+    let near = &outcome.run.dataset.near_duplicates;
+    outputs.push(put(
+        folder,
+        DUPLICATES,
+        &duplicates(&outcome.images, near)?,
+    )?);
     outcome.run.provenance.outputs = outputs;
     write_timings(&outcome.timings, folder)?;
     write_run(&outcome.run, folder)
@@ -248,18 +253,23 @@ fn parquet(mut frame: DataFrame) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// All groups of equal files, and the pairs of the record.
-fn duplicates(outcome: &Outcome) -> Result<Vec<u8>> {
+/// Groups of files with the same bytes, by `key` and `sha256`: each sorted as `images` is, and the groups sorted.
+pub(crate) fn equal_files(images: &DataFrame) -> Result<Vec<Vec<&str>>> {
     let mut same: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    let keys = strings(&outcome.images, KEY)?;
-    for (digest, &key) in strings(&outcome.images, SHA256)?.into_iter().zip(&keys) {
+    let keys = strings(images, KEY)?;
+    for (digest, &key) in strings(images, SHA256)?.into_iter().zip(&keys) {
         same.entry(digest).or_default().push(key);
     }
     let mut groups: Vec<_> = same.into_values().filter(|keys| keys.len() > 1).collect();
     groups.sort();
+    Ok(groups)
+}
+
+/// `duplicates.csv`: all groups of equal files, and the pairs `near`.
+pub(crate) fn duplicates(images: &DataFrame, near: &[NearDuplicate]) -> Result<Vec<u8>> {
+    let groups = equal_files(images)?;
     let exact = groups.into_iter().map(|keys| ("exact", keys, 0.0));
-    let near = outcome.run.dataset.near_duplicates.iter();
-    let near = near.map(|p| {
+    let near = near.iter().map(|p| {
         (
             "near",
             vec![p.first.as_str(), p.second.as_str()],

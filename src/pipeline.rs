@@ -42,7 +42,8 @@ use self::gather::Gathered;
 pub use self::pace::{Pace, Rate};
 use self::plan::Planned;
 pub use self::plan::{Plan, dry_run};
-use self::record::{begin_record, examples, flattered, near_duplicates, pca_record, pca_warnings};
+pub(crate) use self::record::{MAX_DUPLICATE_GROUPS, near_duplicates, pca_record};
+use self::record::{begin_record, examples, flattered, pca_warnings};
 
 /// What to run, and how.
 #[derive(Debug, Clone)]
@@ -305,7 +306,7 @@ fn reduce(
     };
     let worst = project(&pca, blocks, images)?;
     run.warnings.extend(pca_warnings(params, &pca));
-    run.pca = Some(pca_record(params, &pca, worst));
+    run.pca = Some(pca_record(&pca, worst));
     run.dataset.near_duplicates = near_duplicates(images, pca.n_components())?;
     Ok(Some(pca))
 }

@@ -29,17 +29,14 @@ const FLATTERY: f64 = 0.05;
 /// Shares of the variance a reader asks for.
 const SHARES: [f64; 3] = [0.90, 0.95, 0.99];
 
-pub(super) fn pca_record(
-    params: &Params,
-    pca: &Pca,
-    worst_reconstructed: Vec<Reconstruction>,
-) -> PcaRecord {
+/// What is recorded of a fitted PCA.
+pub(crate) fn pca_record(pca: &Pca, worst_reconstructed: Vec<Reconstruction>) -> PcaRecord {
     let ratios = pca.explained_variance_ratio();
     PcaRecord {
-        solver: params.pca.solver.to_string(),
-        seed: params.pca.seed,
+        solver: pca.solver().to_string(),
+        seed: pca.seed(),
         n_components: pca.n_components(),
-        rule: rule(params.pca.keep),
+        rule: rule(pca.requested()),
         rank_limit: pca.rank_limit(),
         explained_variance: pca.explained_variance().to_vec(),
         explained_variance_ratio_sum: ratios.iter().sum(),
@@ -310,7 +307,7 @@ fn dataset(images: &DataFrame) -> Result<Dataset> {
 }
 
 /// The closest pairs of images by their scores, each image with its nearest other; equal files are left out.
-pub(super) fn near_duplicates(
+pub(crate) fn near_duplicates(
     images: &DataFrame,
     n_components: usize,
 ) -> Result<Vec<NearDuplicate>> {
@@ -358,7 +355,7 @@ const MAX_NEAR_DUPLICATES: usize = 12;
 /// Image sizes that the record lists; the others are counted.
 const MAX_SIZES: usize = 10;
 /// Groups of equal files that the record lists; the others are counted.
-const MAX_DUPLICATE_GROUPS: usize = 50;
+pub(crate) const MAX_DUPLICATE_GROUPS: usize = 50;
 
 /// Values with how often they occur, sorted by value.
 fn count<T: Ord>(values: Vec<T>) -> Vec<(T, u64)> {

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
-use super::{Finding, Recorded, Rejected, named};
+use super::finding::named;
+use super::{Finding, Recorded, Rejected};
 use crate::error::{Error, Result};
 use crate::matrix::{column, strings};
 use crate::schema::{ETAG, KEY, SHA256, SIZE_BYTES};

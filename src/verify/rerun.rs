@@ -3,100 +3,73 @@
 //! The same bytes need no more words. Other bytes come from another kind of processor or another program, or somebody
 //! changed them: then the difference is measured so that what may differ does not count. Components turn into each
 //! other where their variances are nearly equal, so single ones are never compared; t-SNE is chaotic, so its
-//! coordinates are not compared either, but what they are worth.
-//!
-//! Tolerances are what is left between `f32` and `bf16` on one processor with AVX512-BF16, rounded up to at least twice
-//! the largest that was seen on 40 and 180 images of `data-sample/` and 512 of Fruits-360. A run is computed again in
-//! its own precision, which leaves less.
+//! coordinates are not compared either, but what they are worth. What follows from a file is held against that file
+//! ([`super::Recorded::files`]), and the file against the other one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::spaces::{components_named, distances, n_stable, products};
-use super::{Finding, Recorded, Rejected, named};
+use serde_json::Value;
+
+use super::derived::{Duplicate, duplicates, value};
+use super::differences::{Differences, walk};
+use super::finding::named;
+use super::metrics::{METRICS, ratios, worst};
+use super::scores::{components, scores};
+use super::{Finding, Recorded, Rejected};
 use crate::atomic;
 use crate::error::Result;
 use crate::matrix::strings;
-use crate::outputs::{EMBEDDINGS, PCA, REJECTED};
-use crate::pca::Pca;
-use crate::quality::{DEFAULT_NEIGHBORS, quality};
+use crate::outputs::{DUPLICATES, EMBEDDINGS, PCA, REJECTED, RUN};
 use crate::record::{Provenance, Run};
-use crate::schema::{KEY, LABEL, SHA256, TSNE_X};
+use crate::schema::{KEY, LABEL, SHA256};
 
-/// Largest difference of an explained variance ratio; 4.6e-4 was seen on 512 images, 6e-5 on 180.
-const RATIO_TOLERANCE: f64 = 1e-3;
-/// Largest distance of the means, relative to the root of the total variance; 4.1e-3 was seen.
-const MEAN_TOLERANCE: f64 = 1e-2;
-/// Largest share of the variance that one set of components keeps and the other loses; 1.1e-4 was seen.
-const LOST_TOLERANCE: f64 = 1e-3;
-/// Largest distance between an image as one set of components and scores describes it and as the other does, relative
-/// to the root mean square of all images; 0.026 was seen, half of the images were below 0.013.
-const IMAGE_TOLERANCE: f64 = 0.06;
-
-/// A number of a run that may differ a little.
-struct Metric {
-    name: &'static str,
-    of: fn(&Run) -> Option<f64>,
-    tolerance: Tolerance,
-}
-
-/// How far two numbers may be apart.
-#[derive(Clone, Copy)]
-enum Tolerance {
-    Absolute(f64),
-    /// Of the larger one.
-    Relative(f64),
-    /// Absolute, of a share of images: two images may always differ.
-    Images(f64),
-}
-
-/// What is compared of `run.json`; the comments say what was seen.
-const METRICS: [Metric; 7] = [
-    // 4.4e-4.
-    Metric {
-        name: "mean norm",
-        of: |run| run.features.as_ref().map(|f| f.norm_mean),
-        tolerance: Tolerance::Relative(1e-3),
-    },
-    // 1.2e-3.
-    Metric {
-        name: "total variance",
-        of: |run| run.pca.as_ref().map(|p| p.total_variance),
-        tolerance: Tolerance::Relative(3e-3),
-    },
-    // 1.1e-4.
-    Metric {
-        name: "variance kept",
-        of: |run| run.pca.as_ref().map(|p| p.explained_variance_ratio_sum),
-        tolerance: Tolerance::Absolute(RATIO_TOLERANCE),
-    },
-    // 0.017 on 40 images, 0.004 on 180, 0.001 on 512.
-    Metric {
-        name: "KL divergence",
-        of: |run| run.tsne.as_ref().map(|t| t.kl_divergence),
-        tolerance: Tolerance::Absolute(0.05),
-    },
-    // 0.004.
-    Metric {
-        name: "trustworthiness",
-        of: |run| run.quality.as_ref().map(|q| q.trustworthiness),
-        tolerance: Tolerance::Absolute(0.01),
-    },
-    // One image of 180.
-    Metric {
-        name: "kNN accuracy, PCA",
-        of: |run| run.quality.as_ref()?.knn_accuracy_pca,
-        tolerance: Tolerance::Images(0.01),
-    },
-    // None.
-    Metric {
-        name: "kNN accuracy, t-SNE",
-        of: |run| run.quality.as_ref()?.knn_accuracy_tsne,
-        tolerance: Tolerance::Images(0.01),
-    },
+/// Parts of a record that parameters and images do not decide: where the images are, what was asked for and by whom
+/// (`auto` then, the precision itself now), and the program, which is compared by itself.
+const FREE: [&str; 8] = [
+    "provenance",
+    "parameters",
+    "comparison",
+    "source.kind",
+    "source.name",
+    "source.region",
+    "source.endpoint",
+    "features.precision_reason",
 ];
 
+/// Parts that last digits change. Each is a number of [`METRICS`] or follows from such a number or from a file, and is
+/// held against it; the fingerprint covers program and processor.
+const OF_DIGITS: [&str; 24] = [
+    "dataset.near_duplicates",
+    "features.fingerprint",
+    "features.max",
+    "features.mean",
+    "features.min",
+    "features.n_constant",
+    "features.norm_max",
+    "features.norm_mean",
+    "features.norm_min",
+    "features.onnxruntime",
+    "features.zero_ratio",
+    "findings",
+    "pca.converged",
+    "pca.explained_variance",
+    "pca.explained_variance_ratio",
+    "pca.explained_variance_ratio_sum",
+    "pca.further_ratios",
+    "pca.n_passes",
+    "pca.needed",
+    "pca.residual",
+    "pca.total_variance",
+    "pca.worst_reconstructed",
+    "quality",
+    "tsne.kl_divergence",
+];
+
+/// Parts in words that hold numbers.
+const SENTENCES: [&str; 2] = ["status.reason", "warnings"];
+
 /// What a comparison gives.
-enum Outcome {
+pub(super) enum Outcome {
     /// The same bytes, or the same numbers.
     Equal,
     /// Within tolerance, with the figure.
@@ -122,7 +95,13 @@ impl Outcome {
 /// `equal within tolerance` with the figure, or what differs and where.
 #[must_use]
 pub fn compare(recorded: &Recorded, again: &Recorded) -> Vec<Finding> {
-    let mut findings = vec![program(&recorded.run.provenance, &again.run.provenance)];
+    let (then, now) = (&recorded.run, &again.run);
+    let others = program(&then.provenance, &now.provenance);
+    let detail = match others.is_empty() {
+        true => "by the same program on the same kind of processor".to_owned(),
+        false => format!("last digits may differ: {}", others.join("; ")),
+    };
+    let mut findings = vec![Finding::ok("computed again", detail)];
     let images = images(recorded, again);
     let are_same = matches!(images, Equal);
     findings.push(images.finding("images"));
@@ -132,36 +111,62 @@ pub fn compare(recorded: &Recorded, again: &Recorded) -> Vec<Finding> {
         findings.push(Finding::skipped("again: results", reason));
         return findings;
     }
-    if results(&recorded.run) == results(&again.run) {
-        findings.push(Equal.finding("numbers"));
-    } else {
-        findings.push(counted(&recorded.run, &again.run).finding("counts"));
-        if let Some(outcome) = ratios(&recorded.run, &again.run) {
-            findings.push(outcome.finding("explained variance"));
+    let of_data: Vec<_> = [(PCA, components as Comparison), (EMBEDDINGS, scores)]
+        .into_iter()
+        .filter_map(|(name, compare)| {
+            let outcome = bytes(name, recorded, again, compare)?;
+            Some((name, outcome))
+        })
+        .collect();
+    let is_exact = others.is_empty() && of_data.iter().all(|(_, outcome)| matches!(outcome, Equal));
+    let record = record(then, now, is_exact).unwrap_or_else(|e| Other(e.sentence()));
+    findings.push(record.finding(RUN));
+    if !is_exact {
+        for (name, compare) in [
+            ("explained variance", ratios as OfRecords),
+            ("worst described images", worst),
+        ] {
+            findings.extend(compare(then, now).map(|outcome| outcome.finding(name)));
         }
         for metric in &METRICS {
-            if let Some(outcome) = metric.compare(&recorded.run, &again.run) {
-                findings.push(outcome.finding(metric.name));
-            }
+            let outcome = metric.compare(then, now);
+            findings.extend(outcome.map(|outcome| outcome.finding(metric.name)));
         }
     }
-    for (name, compare) in [(PCA, components as Comparison), (EMBEDDINGS, scores)] {
-        let outcome = match [recorded, again].map(|run| atomic::read(&run.folder.join(name))) {
-            [Ok(then), Ok(now)] if then == now => Equal,
-            [Ok(_), Ok(_)] => compare(recorded, again).unwrap_or_else(|e| Other(e.sentence())),
-            [Err(_), Err(_)] => continue,
-            [Ok(_), Err(_)] => Other("was written then and is not now".to_owned()),
-            [Err(_), Ok(_)] => Other("is written now and was not then".to_owned()),
-        };
-        findings.push(outcome.finding(name));
-    }
+    let pairs = of_data.into_iter();
+    findings.extend(pairs.map(|(name, outcome)| outcome.finding(name)));
+    let compare: Comparison = match is_exact {
+        true => |_, _| Ok(Other("holds other rows".to_owned())),
+        false => equal_files,
+    };
+    let outcome = bytes(DUPLICATES, recorded, again, compare);
+    findings.extend(outcome.map(|outcome| outcome.finding(DUPLICATES)));
     findings
 }
 
 type Comparison = fn(&Recorded, &Recorded) -> Result<Outcome>;
+type OfRecords = fn(&Run, &Run) -> Option<Outcome>;
 
-/// What computed the run, and what computed it again: why bytes may differ.
-fn program(then: &Provenance, now: &Provenance) -> Finding {
+/// The same bytes, or what `compare` says of others; none where neither run has the file.
+fn bytes(
+    name: &str,
+    recorded: &Recorded,
+    again: &Recorded,
+    compare: Comparison,
+) -> Option<Outcome> {
+    Some(
+        match [recorded, again].map(|run| atomic::read(&run.folder.join(name))) {
+            [Ok(then), Ok(now)] if then == now => Equal,
+            [Ok(_), Ok(_)] => compare(recorded, again).unwrap_or_else(|e| Other(e.sentence())),
+            [Err(_), Err(_)] => return None,
+            [Ok(_), Err(_)] => Other("was written then and is not now".to_owned()),
+            [Err(_), Ok(_)] => Other("is written now and was not then".to_owned()),
+        },
+    )
+}
+
+/// What computed the run, and what computed it again, where they are not the same: why bytes may differ.
+fn program(then: &Provenance, now: &Provenance) -> Vec<String> {
     let mut others = Vec::new();
     let mut compare = |what: &str, then: &str, now: &str| {
         if then != now {
@@ -179,11 +184,7 @@ fn program(then: &Provenance, now: &Provenance) -> Finding {
     compare("processor", &then.cpu, &now.cpu);
     let (old, new) = (then.cpu_features.join("+"), now.cpu_features.join("+"));
     compare("instructions", &old, &new);
-    let detail = match others.is_empty() {
-        true => "by the same program on the same kind of processor".to_owned(),
-        false => format!("last digits may differ: {}", others.join("; ")),
-    };
-    Finding::ok("computed again", detail)
+    others
 }
 
 fn images(recorded: &Recorded, again: &Recorded) -> Outcome {
@@ -240,204 +241,84 @@ fn rejected(recorded: &Recorded, again: &Recorded) -> Outcome {
     ))
 }
 
-/// What the parameters and the images decide of a record.
-fn results(run: &Run) -> impl PartialEq {
-    let mut features = run.features.clone();
-    if let Some(features) = &mut features {
-        // `auto` then, the precision itself now.
-        features.precision_reason.clear();
-    }
-    (
-        (run.status.clone(), run.images, run.classes.clone()),
-        (run.dataset.clone(), features, run.pca.clone()),
-        (run.tsne.clone(), run.quality.clone(), run.warnings.clone()),
-    )
-}
-
-/// What is counted and not computed.
-fn counted(then: &Run, now: &Run) -> Outcome {
-    let dataset = |run: &Run| {
-        let mut dataset = run.dataset.clone();
-        dataset.near_duplicates.clear();
-        dataset
+/// The groups of equal files; near ones follow from the scores, whose last digits may differ.
+fn equal_files(recorded: &Recorded, again: &Recorded) -> Result<Outcome> {
+    let exact = |run: &Recorded| -> Result<Vec<Duplicate>> {
+        let rows = duplicates(&run.folder)?.into_iter();
+        Ok(rows.filter(|row| row.kind == "exact").collect())
     };
-    let parts = [
-        ("status", then.status == now.status),
-        ("images", then.images == now.images),
-        ("classes", then.classes == now.classes),
-        ("dataset", dataset(then) == dataset(now)),
-    ];
-    let other = parts.iter().filter(|(_, is_equal)| !is_equal);
-    let other: Vec<_> = other.map(|(name, _)| *name).collect();
-    match other.is_empty() {
-        true => Equal,
-        false => Other(format!("run.json differs in {}", named(&other))),
-    }
-}
-
-fn ratios(then: &Run, now: &Run) -> Option<Outcome> {
-    let (then, now) = (then.pca.as_ref()?, now.pca.as_ref()?);
-    let (then, now) = (
-        &then.explained_variance_ratio,
-        &now.explained_variance_ratio,
-    );
-    Some(close_ratios(then, now))
-}
-
-fn close_ratios(then: &[f64], now: &[f64]) -> Outcome {
-    if then.len() != now.len() {
-        return Other(format!("{} components then, {} now", then.len(), now.len()));
-    }
-    let pairs = then.iter().zip(now).map(|(a, b)| (a - b).abs());
-    let Some((i, most)) = pairs.enumerate().max_by(|a, b| a.1.total_cmp(&b.1)) else {
-        return Equal;
-    };
-    let figure = format!(
-        "the ratio of component {} is off by {most:.1e} (at most {RATIO_TOLERANCE:.0e})",
-        i + 1
-    );
-    match most <= RATIO_TOLERANCE {
-        true if most == 0.0 => Equal,
-        true => Close(figure),
-        false => Other(figure),
-    }
-}
-
-impl Metric {
-    fn compare(&self, then: &Run, now: &Run) -> Option<Outcome> {
-        let (a, b) = match ((self.of)(then), (self.of)(now)) {
-            (None, None) => return None,
-            (Some(a), Some(b)) if a == b => return Some(Equal),
-            (Some(a), Some(b)) => (a, b),
-            (Some(a), None) => return Some(Other(format!("{a:.4} then, none now"))),
-            (None, Some(b)) => return Some(Other(format!("none then, {b:.4} now"))),
-        };
-        let allowed = match self.tolerance {
-            Tolerance::Absolute(most) => most,
-            Tolerance::Relative(most) => most * a.abs().max(b.abs()),
-            Tolerance::Images(most) => {
-                let n = now.quality.as_ref().map_or(1, |q| q.n_sampled.max(1));
-                most.max(2.0 / n as f64)
-            }
-        };
-        let figure = format!("{a:.4} then, {b:.4} now (at most {allowed:.2} apart)");
-        // Half a unit of the last place of a count must not decide.
-        Some(match (a - b).abs() <= allowed * (1.0 + 1e-9) {
-            true => Close(figure),
-            false => Other(figure),
-        })
-    }
-}
-
-/// The fitted analyses: ratios, mean, and how much of the variance that one keeps the other loses.
-fn components(recorded: &Recorded, again: &Recorded) -> Result<Outcome> {
-    let (then, now) = analyses(recorded, again)?;
-    if then.n_features() != now.n_features() {
-        let (then, now) = (then.n_features(), now.n_features());
-        return Ok(Other(format!("{then} features then, {now} now")));
-    }
-    let ratio = match close_ratios(
-        &then.explained_variance_ratio(),
-        &now.explained_variance_ratio(),
-    ) {
-        Other(fault) => return Ok(Other(fault)),
-        Close(figure) => format!("{figure}; "),
-        Equal => String::new(),
-    };
-    let squares = then
-        .mean()
-        .iter()
-        .zip(now.mean())
-        .map(|(a, b)| (a - b).powi(2));
-    let mean = (squares.sum::<f64>() / now.total_variance()).sqrt();
-    let n_stable = n_stable(&now).min(then.n_components());
-    let products = products(&then, &now);
-    let (mut kept, mut lost) = (0.0, 0.0);
-    for (j, variance) in now.explained_variance().iter().enumerate().take(n_stable) {
-        let in_then = (0..n_stable).map(|i| products[i * now.n_components() + j].powi(2));
-        kept += variance;
-        lost += variance * (1.0 - in_then.sum::<f64>());
-    }
-    // Rounding may make a loss of nothing negative.
-    let lost = if kept > 0.0 {
-        (lost / kept).max(0.0)
-    } else {
-        0.0
-    };
-    let figure = format!(
-        "{ratio}mean off by {mean:.1e} (at most {MEAN_TOLERANCE:.0e}), {} lose {lost:.1e} of the variance (at most \
-         {LOST_TOLERANCE:.0e})",
-        components_named(n_stable, &now)
-    );
-    Ok(match mean <= MEAN_TOLERANCE && lost <= LOST_TOLERANCE {
-        true => Close(figure),
-        false => Other(figure),
+    Ok(match exact(recorded)? == exact(again)? {
+        true => {
+            Close("the same equal files; those that look alike follow from the scores".to_owned())
+        }
+        false => Other("other files are equal".to_owned()),
     })
 }
 
-/// The scores, by the images that they and the components describe; and what the coordinates of t-SNE are worth.
-fn scores(recorded: &Recorded, again: &Recorded) -> Result<Outcome> {
-    let (frame, fresh) = match (&recorded.embeddings, &again.embeddings) {
-        (Ok(then), Ok(now)) => (then, now),
-        (Err(reason), _) | (_, Err(reason)) => return Ok(Other(reason.clone())),
-    };
-    for name in [KEY, LABEL] {
-        if strings(frame, name)? != strings(fresh, name)? {
-            return Ok(Other(format!("column `{name}` holds other values")));
+/// The whole record. Where `is_exact`, every number must be the same: both were read from JSON.
+fn record(then: &Run, now: &Run, is_exact: bool) -> Result<Outcome> {
+    let mut differences = Differences::default();
+    let [then, now] = [value(then)?, value(now)?];
+    walk("", &then, &now, &mut |path, then, now| {
+        let is_in = |parts: &[&str]| parts.iter().any(|part| is_part(path, part));
+        let is_digit = || {
+            is_in(&OF_DIGITS)
+                || is_outcome_of_gate(path)
+                || (is_in(&SENTENCES) && is_same_but_numbers(then, now))
+        };
+        if !is_in(&FREE) && (is_exact || !is_digit()) {
+            differences.push(path, [then, now], ["then", "now"]);
         }
-    }
-    let (then, now) = analyses(recorded, again)?;
-    if (then.n_features(), then.n_components()) != (now.n_features(), now.n_components()) {
-        return Ok(Other("the components are not as many".to_owned()));
-    }
-    let n_stable = n_stable(&now);
-    let distances = distances((&then, frame), (&now, fresh), n_stable)?;
-    let mut order: Vec<usize> = (0..distances.len()).collect();
-    order.sort_by(|&a, &b| distances[b].total_cmp(&distances[a]));
-    // NaN is not near.
-    let is_near = |i: usize| distances[i] <= IMAGE_TOLERANCE;
-    let far = order.iter().filter(|&&i| !is_near(i));
-    let keys = strings(frame, KEY)?;
-    let far: Vec<_> = far.map(|&i| keys[i]).collect();
-    let most = order.first().map_or(0.0, |&i| distances[i]);
-    let figure = format!(
-        "scores of {} are off by {most:.1e} of the images' spread (at most {IMAGE_TOLERANCE})",
-        components_named(n_stable, &now)
-    );
-    if !far.is_empty() {
-        return Ok(Other(format!(
-            "{figure}: {} images, most of all {}",
-            far.len(),
-            named(&far)
-        )));
-    }
-    let (has_then, has_now) = (frame.column(TSNE_X).is_ok(), fresh.column(TSNE_X).is_ok());
-    let Some(measured) = again.run.quality.as_ref().filter(|_| has_then && has_now) else {
-        return Ok(match has_then == has_now {
-            true => Close(figure),
-            false => Other("the coordinates of t-SNE are there only once".to_owned()),
-        });
-    };
-    let seed = again.run.tsne.as_ref().map_or(0, |t| t.seed);
-    let of_coordinates = quality(frame, DEFAULT_NEIGHBORS, seed)?.record;
-    let mut then = again.run.clone();
-    then.quality = Some(of_coordinates);
-    for metric in &METRICS {
-        if let Some(Other(fault)) = metric.compare(&then, &again.run) {
-            return Ok(Other(format!(
-                "{} of the coordinates: {fault}",
-                metric.name
-            )));
-        }
-    }
-    Ok(Close(format!(
-        "{figure}; trustworthiness of the coordinates {:.4} then, {:.4} now",
-        then.quality.map_or(0.0, |q| q.trustworthiness),
-        measured.trustworthiness
-    )))
+    });
+    Ok(match differences.sentence() {
+        None => Equal,
+        Some(sentence) => Other(sentence),
+    })
 }
 
-fn analyses(recorded: &Recorded, again: &Recorded) -> Result<(Pca, Pca)> {
-    let load = |run: &Recorded| Pca::load(run.folder.join(PCA));
-    Ok((load(recorded)?, load(again)?))
+/// Whether `path` is `part` or lies in it.
+fn is_part(path: &str, part: &str) -> bool {
+    let rest = path.strip_prefix(part);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+}
+
+/// What a run has in the place of a limit is one of its numbers; the limit itself is a parameter.
+fn is_outcome_of_gate(path: &str) -> bool {
+    is_part(path, "gates") && (path.ends_with("].value") || path.ends_with("].passed"))
+}
+
+/// Sentences that are the same but for the numbers in them.
+fn is_same_but_numbers(then: &Value, now: &Value) -> bool {
+    let words = |value: &Value| {
+        let text = value.as_str()?;
+        Some(text.replace(|c: char| c.is_ascii_digit(), ""))
+    };
+    words(then) == words(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn parts_of_a_record() {
+        assert!(is_part("pca.needed[0].exact", "pca.needed"));
+        assert!(is_part("quality", "quality") && is_part("quality.k", "quality"));
+        assert!(!is_part(
+            "pca.explained_variance_ratio",
+            "pca.explained_variance"
+        ));
+        assert!(is_outcome_of_gate("gates[0].passed") && !is_outcome_of_gate("gates[0].limit"));
+    }
+
+    #[test]
+    fn numbers_in_sentences_may_differ() {
+        let pair = |a: &str, b: &str| is_same_but_numbers(&json!(a), &json!(b));
+        assert!(pair(
+            "64 components explain 85.9 %",
+            "64 components explain 86.1 %"
+        ));
+        assert!(!pair("one class only", "two classes only"));
+    }
 }

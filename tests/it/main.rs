@@ -30,3 +30,5 @@ mod sample;
 mod shapes;
 mod steps;
 mod verify;
+mod verify_bucket;
+mod verify_rerun;

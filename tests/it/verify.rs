@@ -1,44 +1,40 @@
-//! `report verify`: what was changed is found and named, and a fresh computation tells what nothing else does.
+//! `report verify`: what was changed is found and named.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
 
 use fruits::source::local::sha256;
-use polars::prelude::*;
 use serde_json::{Value, json};
 
-use crate::bucket::{ACCESS_KEY, SECRET_KEY, server};
 use crate::images;
-use crate::run::{Report, Said, json as json_of, project, said};
+use crate::run::{Report, Said, json as json_of, project};
 use crate::sample;
 
 /// A name that would clear the screen, begin a line of its own and turn the direction of writing.
-const HOSTILE: &str = "Apple/\u{1b}[2Jok\nok  inputs \u{202e}gpj.jpg";
+pub const HOSTILE: &str = "Apple/\u{1b}[2Jok\nok  inputs \u{202e}gpj.jpg";
 
 /// A small run with two rejected files, made once, and what it was made of. Both are to be copied before a change.
-struct Small {
+pub struct Small {
     folder: tempfile::TempDir,
 }
 
 impl Small {
-    fn input(&self) -> PathBuf {
+    pub fn input(&self) -> PathBuf {
         self.folder.path().join("in")
     }
 
-    fn out(&self) -> PathBuf {
+    pub fn out(&self) -> PathBuf {
         self.folder.path().join("out")
     }
 
     /// The same images with another filter.
-    fn other(&self) -> PathBuf {
+    pub fn other(&self) -> PathBuf {
         self.folder.path().join("other")
     }
 }
 
-fn small() -> &'static Small {
+pub fn small() -> &'static Small {
     static SMALL: OnceLock<Small> = OnceLock::new();
     SMALL.get_or_init(|| {
         let folder = tempfile::tempdir().expect("a folder");
@@ -65,7 +61,7 @@ fn small() -> &'static Small {
     })
 }
 
-fn copy(from: &Path) -> tempfile::TempDir {
+pub fn copy(from: &Path) -> tempfile::TempDir {
     let to = tempfile::tempdir().expect("a folder");
     for entry in walkdir::WalkDir::new(from).min_depth(1) {
         let entry = entry.expect("readable");
@@ -80,12 +76,12 @@ fn copy(from: &Path) -> tempfile::TempDir {
     to
 }
 
-fn verify(report: &Path) -> Report {
+pub fn verify(report: &Path) -> Report {
     Report::new().arg("verify").arg(report)
 }
 
 /// The line about `what`.
-fn line<'a>(said: &'a Said, what: &str) -> &'a str {
+pub fn line<'a>(said: &'a Said, what: &str) -> &'a str {
     let is_about = |line: &&str| {
         line.get(9..)
             .is_some_and(|rest| rest.starts_with(&format!("{what} ")))
@@ -94,7 +90,7 @@ fn line<'a>(said: &'a Said, what: &str) -> &'a str {
     found.unwrap_or_else(|| panic!("no line about {what} in:\n{}", said.stdout))
 }
 
-fn assert_differs(said: &Said, what: &str, words: &[&str]) {
+pub fn assert_differs(said: &Said, what: &str, words: &[&str]) {
     let line = line(said, what);
     assert!(line.starts_with("DIFFERS  "), "{line}");
     assert!(
@@ -104,7 +100,7 @@ fn assert_differs(said: &Said, what: &str, words: &[&str]) {
 }
 
 /// Changes a run so that it contradicts itself nowhere: the digests in the record, and the record in the report.
-fn change(report: &Path, edit: impl FnOnce(&mut Value)) {
+pub fn change(report: &Path, edit: impl FnOnce(&mut Value)) {
     let mut run = json_of(report.join("run.json"));
     edit(&mut run);
     for output in run["provenance"]["outputs"]
@@ -136,9 +132,15 @@ fn a_fresh_report_is_verified() {
         "embeddings.parquet",
         "pca.parquet",
         "rejected.csv",
+        "duplicates.csv",
+        "outputs",
         "index.html",
         "counts",
-        "explained variance",
+        "labels",
+        "duplicates",
+        "components",
+        "findings",
+        "quality",
         "scores",
         "manifest digest",
         "model",
@@ -147,7 +149,7 @@ fn a_fresh_report_is_verified() {
         assert!(line(&said, what).starts_with("ok  "), "{}", said.stdout);
     }
     let last = said.stdout.lines().last().expect("a line");
-    assert!(last.starts_with("verified: 13 ok, 0 differ"), "{last}");
+    assert!(last.starts_with("verified: 18 ok, 0 differ"), "{last}");
     let record = verify(&sample::rendered().join("run.json"))
         .arg("--quiet")
         .expect(0);
@@ -194,13 +196,13 @@ fn changed_files_are_named() {
             &["24 accepted", "27 listed"],
         ),
         (
-            "explained variance",
+            "components",
             |out| {
                 change(out, |run| {
                     run["pca"]["explained_variance_ratio_sum"] = json!(0.99)
                 })
             },
-            &["0.990000"],
+            &["pca.explained_variance_ratio_sum: 0.99 recorded"],
         ),
         (
             "run.json",
@@ -235,6 +237,71 @@ fn changed_files_are_named() {
     fs::write(out.path().join("run.json"), run.to_string()).expect("a record");
     assert_differs(&verify(out.path()).expect(4), "../out/x", &["no name"]);
     verify(&project().join("src")).expect(2);
+}
+
+/// The record and the report agree on what the files contradict.
+#[test]
+fn what_follows_from_the_files_is_computed() {
+    type Edit = fn(&mut Value);
+    let edits: [(&str, Edit, &str); 7] = [
+        (
+            "quality",
+            |run| run["quality"]["continuity"] = json!(0.999),
+            "quality.continuity: 0.999 recorded",
+        ),
+        (
+            "quality",
+            |run| run["quality"]["labels"]["pca"]["classes"][2]["silhouette"] = json!(0.9),
+            "quality.labels.pca.classes[2].silhouette: 0.9 recorded",
+        ),
+        (
+            "findings",
+            |run| run["findings"]["outliers"][3]["score"] = json!(1.0),
+            "findings.outliers[3].score: 1.0 recorded",
+        ),
+        (
+            "gates",
+            |run| {
+                let gate =
+                    json!({"name": "min-trust", "limit": 1.0, "unit": "score", "passed": true});
+                run["gates"] = json!([gate]);
+                run["gates"][0]["value"] = run["quality"]["trustworthiness"].clone();
+            },
+            "gates[0].passed: true recorded, false found",
+        ),
+        (
+            "outputs",
+            |run| run["provenance"]["outputs"] = json!([]),
+            "`embeddings.parquet` is not named",
+        ),
+        (
+            "labels",
+            |run| run["classes"][1]["n"] = json!(37),
+            "classes[1].n: 37 recorded",
+        ),
+        (
+            "duplicates",
+            |run| run["dataset"]["near_duplicates"][0]["distance"] = json!(1.0),
+            "dataset.near_duplicates[0].distance",
+        ),
+    ];
+    for (what, edit, words) in edits {
+        let out = copy(&sample::rendered());
+        change(out.path(), edit);
+        let said = verify(out.path()).expect(4);
+        assert_differs(&said, what, &[words]);
+        let last = said.stdout.lines().last().expect("a line");
+        assert!(last.contains(" 1 differ"), "{}", said.stdout);
+    }
+
+    let out = copy(&sample::rendered());
+    let path = out.path().join("duplicates.csv");
+    let text = fs::read_to_string(&path).expect("a file");
+    let rows: Vec<_> = text.lines().collect();
+    fs::write(&path, rows[..rows.len() - 2].join("\n")).expect("a file");
+    change(out.path(), |_| {});
+    let said = verify(out.path()).expect(4);
+    assert_differs(&said, "duplicates", &["duplicates.csv has"]);
 }
 
 #[test]
@@ -287,7 +354,7 @@ fn changed_inputs_are_named_and_hostile_names_stay_on_their_line() {
         "inputs",
         &["\\u{1b}[2Jok\\nok  inputs \\u{202e}gpj.jpg"],
     );
-    assert_eq!(said.stdout.lines().count(), 14, "{}", said.stdout);
+    assert_eq!(said.stdout.lines().count(), 19, "{}", said.stdout);
 
     // Where the run itself named the folder, its absence is no fault of the report; where the user does, it is one.
     let elsewhere = tempfile::tempdir().expect("a folder");
@@ -300,238 +367,4 @@ fn changed_inputs_are_named_and_hostile_names_stay_on_their_line() {
         "{inputs}"
     );
     verify(&out).args(["--input", "/nowhere"]).expect(6);
-}
-
-#[test]
-fn computed_again_it_is_equal_and_a_change_without_contradiction_is_found() {
-    let said = verify(&small().out())
-        .arg("--rerun")
-        .env("FRUITS_PERPLEXITY", "3")
-        .expect(0);
-    for what in [
-        "images",
-        "rejected.csv",
-        "numbers",
-        "pca.parquet",
-        "embeddings.parquet",
-    ] {
-        let line = line(&said, &format!("again: {what}"));
-        assert!(
-            line.starts_with("ok ") && line.ends_with(" equal"),
-            "{line}"
-        );
-    }
-
-    let out = copy(&small().out());
-    let path = out.path().join("embeddings.parquet");
-    let read = || {
-        let file = fs::File::open(&path).expect("a file");
-        ParquetReader::new(file).finish().expect("parquet")
-    };
-    let mut frame = read();
-    let mut scores: Vec<f32> = frame
-        .column("pc1")
-        .expect("pc1")
-        .f32()
-        .expect("f32")
-        .no_null_iter()
-        .collect();
-    // The variance stays.
-    scores.swap(0, 20);
-    frame
-        .with_column(Column::new("pc1".into(), scores))
-        .expect("a column");
-    let keys = frame.column("key").expect("keys").str().expect("strings");
-    let changed = [0, 20].map(|i| keys.get(i).expect("a key").to_owned());
-    let file = fs::File::create(&path).expect("a file");
-    ParquetWriter::new(file)
-        .finish(&mut frame.clone())
-        .expect("parquet");
-    change(out.path(), |run| run["tsne"]["kl_divergence"] = json!(0.01));
-    verify(out.path()).expect(0);
-    let said = verify(out.path()).arg("--rerun").expect(4);
-    assert_differs(
-        &said,
-        "again: embeddings.parquet",
-        &[&changed[0], &changed[1], "2 images"],
-    );
-    assert_differs(&said, "again: KL divergence", &["0.0100 then"]);
-    for what in ["trustworthiness", "pca.parquet"] {
-        let line = line(&said, &format!("again: {what}"));
-        assert!(line.starts_with("ok "), "{line}");
-    }
-
-    let out = copy(&small().out());
-    let other = small().other().join("pca.parquet");
-    fs::copy(other, out.path().join("pca.parquet")).expect("a copy");
-    change(out.path(), |_| {});
-    verify(out.path()).expect(0);
-    let said = verify(out.path()).arg("--rerun").expect(4);
-    assert_differs(&said, "again: pca.parquet", &[]);
-}
-
-#[test]
-fn what_cannot_be_computed_again_says_why() {
-    let out = copy(&small().out());
-    let refused = |words: &[&str], code| {
-        let said = verify(out.path()).arg("--rerun").expect(code);
-        assert!(
-            words.iter().all(|word| said.stderr.contains(word)),
-            "{}",
-            said.stderr
-        );
-        assert!(said.stdout.contains("manifest digest"), "{}", said.stdout);
-    };
-    let parameter =
-        |name: &str, value: &str| json!({"name": name, "value": value, "origin": "code"});
-    let push = |run: &mut Value, parameter| {
-        run["parameters"]
-            .as_array_mut()
-            .expect("parameters")
-            .push(parameter)
-    };
-    let written = out.path().join("written");
-    change(out.path(), |run| {
-        push(run, parameter("out", &written.display().to_string()))
-    });
-    refused(&["`out`"], 2);
-    assert!(!written.exists());
-    change(out.path(), |run| {
-        run["parameters"].as_array_mut().expect("parameters").pop();
-        push(run, parameter("t-SNE theta", "0.2"));
-        run["provenance"]["command"] = json!("");
-    });
-    refused(&["notebook"], 2);
-    change(out.path(), |run| {
-        run["parameters"].as_array_mut().expect("parameters").pop();
-        run["provenance"]["command"] = json!("report");
-        run["features"]["model_sha256"] = json!("0".repeat(64));
-    });
-    let said = verify(out.path()).arg("--rerun").finish();
-    assert_differs(&said, "model", &["another"]);
-    assert!(
-        said.code == Some(1) && said.stderr.contains("its model"),
-        "{}",
-        said.stderr
-    );
-}
-
-#[test]
-fn ctrl_c_says_what_was_verified_until_then() {
-    let temporary = tempfile::tempdir().expect("a folder");
-    let child = verify(&sample::rendered())
-        .arg("--rerun")
-        .env("TMPDIR", temporary.path())
-        .start();
-    let began = Instant::now();
-    while fs::read_dir(temporary.path()).expect("a folder").count() == 0 {
-        assert!(began.elapsed() < Duration::from_secs(60), "no rerun begins");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    std::thread::sleep(Duration::from_secs(1));
-    let id = child.id().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-INT", &id])
-            .status()
-            .expect("kill")
-            .success()
-    );
-    let said = said(child);
-    assert_eq!(said.code, Some(130), "{}", said.stderr);
-    let last = said.stdout.lines().last().expect("a line");
-    assert!(last.contains("stopped") && last.contains("13 ok"), "{last}");
-    assert_eq!(fs::read_dir(temporary.path()).expect("a folder").count(), 0);
-}
-
-#[test]
-fn a_bucket_is_listed_and_its_etags_compared() {
-    let input = copy(&small().input());
-    // No server takes such a name from a folder.
-    fs::remove_file(input.path().join(HOSTILE)).expect("a file");
-    let first = server().photos("fruit/", input.path()).start();
-    let folder = tempfile::tempdir().expect("a folder");
-    let out = folder.path().join("out");
-    first
-        .run()
-        .args(["--prefix", "fruit", "--request-payer", "--components", "6"])
-        .expect(0);
-    first
-        .report()
-        .args([
-            "--bucket",
-            "photos",
-            "--prefix",
-            "fruit",
-            "--request-payer",
-            "--components",
-            "6",
-        ])
-        .args(["--cache", "s3://out/cache"])
-        .arg("--out")
-        .arg(&out)
-        .expect(0);
-    let command = json_of(out.join("run.json"))["provenance"]["command"].to_string();
-    assert!(command.contains(" --request-payer"), "{command}");
-    assert!(
-        !command.contains("payer="),
-        "flags take no value: {command}"
-    );
-
-    let signed = |report: Report| {
-        report
-            .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
-            .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
-    };
-    let n_reads = first.paths("GET").len();
-    // A record does not choose who gets a signed request.
-    let said = signed(verify(&out)).expect(0);
-    let inputs = line(&said, "inputs");
-    assert!(
-        inputs.starts_with("skipped") && inputs.contains(&first.url),
-        "{inputs}"
-    );
-    assert_eq!(first.paths("GET").len(), n_reads);
-    let verify = |report: &Path, url: &str| verify(report).args(["--endpoint-url", url]);
-    let said = signed(verify(&out, &first.url)).expect(0);
-    assert!(
-        line(&said, "inputs").contains("24 images with the same ETag"),
-        "{}",
-        said.stdout
-    );
-    assert_eq!(first.paths("GET").len(), n_reads + 1, "one listing");
-    let said = signed(verify(Path::new("s3://out/report"), &first.url)).expect(0);
-    assert!(said.stdout.contains("verified: 13 ok"), "{}", said.stdout);
-    let said = signed(verify(&out, &first.url)).arg("--rerun").expect(0);
-    assert!(
-        line(&said, "again: embeddings.parquet").ends_with("equal"),
-        "{}",
-        said.stdout
-    );
-    // Without credentials.
-    let said = verify(&out, &first.url).expect(0);
-    assert!(
-        line(&said, "inputs").starts_with("skipped"),
-        "{}",
-        said.stdout
-    );
-    // From the folder that was uploaded.
-    let said = verify(&out, &first.url)
-        .arg("--input")
-        .arg(input.path())
-        .expect(0);
-    assert!(line(&said, "inputs").contains("SHA-256"), "{}", said.stdout);
-
-    let class = &images::classes()[0];
-    let file = fs::read_dir(input.path().join(class))
-        .expect("a folder")
-        .next();
-    let file = file.expect("a file").expect("readable").path();
-    let mut bytes = fs::read(&file).expect("an image");
-    bytes.reverse();
-    fs::write(&file, bytes).expect("an image");
-    let second = server().photos("fruit/", input.path()).start();
-    let said = signed(verify(&out, &second.url)).expect(4);
-    let name = file.file_name().expect("a name").to_string_lossy();
-    assert_differs(&said, "inputs", &["1 changed", &name]);
 }

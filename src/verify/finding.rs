@@ -1,0 +1,128 @@
+//! What a check found, as a line.
+
+use std::fmt;
+
+/// Files, keys and such that a finding names at most.
+const MAX_NAMED: usize = 10;
+
+/// What one check found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What was looked at: a file, `counts`, `inputs` ...
+    pub what: String,
+    /// Whether it is as it should be.
+    pub state: State,
+    /// What was found, in words.
+    pub detail: String,
+}
+
+/// Whether something is as it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It is.
+    Ok,
+    /// It is not.
+    Differs,
+    /// Nobody can tell here.
+    Skipped,
+}
+
+impl State {
+    /// `ok`, `DIFFERS` or `skipped`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Differs => "DIFFERS",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+impl Finding {
+    /// As it should be.
+    pub fn ok(what: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::new(what, State::Ok, detail)
+    }
+
+    /// Not as it should be.
+    pub fn differs(what: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::new(what, State::Differs, detail)
+    }
+
+    /// Not looked at.
+    pub fn skipped(what: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::new(what, State::Skipped, detail)
+    }
+
+    fn new(what: impl Into<String>, state: State, detail: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            state,
+            detail: detail.into(),
+        }
+    }
+
+    /// What is wrong, or that nothing is.
+    pub(super) fn of(what: &str, faults: &[String], otherwise: String) -> Self {
+        match faults {
+            [] => Self::ok(what, otherwise),
+            faults => Self::differs(what, faults.join("; ")),
+        }
+    }
+}
+
+/// One line, whatever is in it: names come from files that anybody may have written.
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (word, what) = (self.state.word(), one_line(&self.what));
+        write!(f, "{word:<7}  {what:<26}  {}", one_line(&self.detail))
+    }
+}
+
+/// `text` without line breaks and what else moves a cursor or turns the direction of writing.
+fn one_line(text: &str) -> String {
+    let moves = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+    };
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        match moves(c) {
+            true => line.extend(c.escape_default()),
+            false => line.push(c),
+        }
+    }
+    line
+}
+
+/// The first of `names`, and how many more there are.
+pub(super) fn named<S: AsRef<str>>(names: &[S]) -> String {
+    let first = names.iter().take(MAX_NAMED);
+    let first: Vec<_> = first.map(|name| format!("`{}`", name.as_ref())).collect();
+    match names.len() - first.len() {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_is_one_line() {
+        let finding = Finding::differs("a\nb", "`Apple/\u{1b}[2Jé\u{202e}x\".png`");
+        assert_eq!(
+            finding.to_string(),
+            "DIFFERS  a\\nb                        `Apple/\\u{1b}[2Jé\\u{202e}x\".png`"
+        );
+    }
+
+    #[test]
+    fn ten_names_and_how_many_more() {
+        assert_eq!(named(&["a", "b"]), "`a`, `b`");
+        let many: Vec<_> = (0..13).map(|i| i.to_string()).collect();
+        assert!(named(&many).ends_with("`9` and 3 more"));
+    }
+}

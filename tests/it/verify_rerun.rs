@@ -1,0 +1,192 @@
+//! `report verify --rerun`: a fresh computation tells what nothing else does.
+
+use std::fs;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use polars::prelude::*;
+use serde_json::{Value, json};
+
+use crate::run::{json as json_of, said};
+use crate::sample;
+use crate::verify::{assert_differs, change, copy, line, small, verify};
+
+#[test]
+fn computed_again_it_is_equal_and_a_change_without_contradiction_is_found() {
+    let said = verify(&small().out())
+        .arg("--rerun")
+        .env("FRUITS_PERPLEXITY", "3")
+        .expect(0);
+    for what in [
+        "images",
+        "rejected.csv",
+        "run.json",
+        "pca.parquet",
+        "embeddings.parquet",
+        "duplicates.csv",
+    ] {
+        let line = line(&said, &format!("again: {what}"));
+        assert!(
+            line.starts_with("ok ") && line.ends_with(" equal"),
+            "{line}"
+        );
+    }
+
+    let out = copy(&small().out());
+    let path = out.path().join("embeddings.parquet");
+    let read = || {
+        let file = fs::File::open(&path).expect("a file");
+        ParquetReader::new(file).finish().expect("parquet")
+    };
+    let mut frame = read();
+    let mut scores: Vec<f32> = frame
+        .column("pc1")
+        .expect("pc1")
+        .f32()
+        .expect("f32")
+        .no_null_iter()
+        .collect();
+    // The variance stays.
+    scores.swap(0, 20);
+    frame
+        .with_column(Column::new("pc1".into(), scores))
+        .expect("a column");
+    let keys = frame.column("key").expect("keys").str().expect("strings");
+    let changed = [0, 20].map(|i| keys.get(i).expect("a key").to_owned());
+    let file = fs::File::create(&path).expect("a file");
+    ParquetWriter::new(file)
+        .finish(&mut frame.clone())
+        .expect("parquet");
+    change(out.path(), |run| run["tsne"]["kl_divergence"] = json!(0.01));
+    let said = verify(out.path()).arg("--rerun").expect(4);
+    for what in ["findings", "quality"] {
+        assert_differs(&said, what, &[&format!("{what}.")]);
+    }
+    assert_differs(
+        &said,
+        "again: embeddings.parquet",
+        &[&changed[0], &changed[1], "2 images"],
+    );
+    assert_differs(&said, "again: KL divergence", &["0.0100 then"]);
+    for what in ["trustworthiness", "pca.parquet"] {
+        let line = line(&said, &format!("again: {what}"));
+        assert!(line.starts_with("ok "), "{line}");
+    }
+
+    // Another run's numbers throughout: nothing contradicts them here.
+    let out = copy(&small().other());
+    change(out.path(), |run| {
+        let own = json_of(small().out().join("run.json"));
+        for name in ["filter", "fingerprint"] {
+            run["features"][name] = own["features"][name].clone();
+        }
+        run["parameters"] = own["parameters"].clone();
+    });
+    verify(out.path()).expect(0);
+    let said = verify(out.path()).arg("--rerun").expect(4);
+    assert_differs(&said, "again: pca.parquet", &[]);
+
+    // No file holds these.
+    let out = copy(&small().out());
+    change(out.path(), |run| {
+        run["features"]["max"] = json!(1e3);
+        run["dataset"]["n_rotated"] = json!(3);
+    });
+    verify(out.path()).expect(0);
+    let said = verify(out.path()).arg("--rerun").expect(4);
+    let words = [
+        "dataset.n_rotated: 3 then, 0 now",
+        "features.max: 1000.0 then",
+    ];
+    assert_differs(&said, "again: run.json", &words);
+}
+
+#[test]
+fn what_cannot_be_computed_again_says_why() {
+    let out = copy(&small().out());
+    let refused = |words: &[&str], code| {
+        let said = verify(out.path()).arg("--rerun").expect(code);
+        assert!(
+            words.iter().all(|word| said.stderr.contains(word)),
+            "{}",
+            said.stderr
+        );
+        assert!(said.stdout.contains("manifest digest"), "{}", said.stdout);
+    };
+    let parameter =
+        |name: &str, value: &str| json!({"name": name, "value": value, "origin": "code"});
+    let push = |run: &mut Value, parameter| {
+        run["parameters"]
+            .as_array_mut()
+            .expect("parameters")
+            .push(parameter)
+    };
+    let written = out.path().join("written");
+    change(out.path(), |run| {
+        push(run, parameter("out", &written.display().to_string()))
+    });
+    refused(&["`out`"], 2);
+    assert!(!written.exists());
+    change(out.path(), |run| {
+        run["parameters"].as_array_mut().expect("parameters").pop();
+        push(run, parameter("t-SNE theta", "0.2"));
+        run["provenance"]["command"] = json!("");
+    });
+    refused(&["notebook"], 2);
+    change(out.path(), |run| {
+        run["parameters"].as_array_mut().expect("parameters").pop();
+        run["provenance"]["command"] = json!("report");
+        run["features"]["model_sha256"] = json!("0".repeat(64));
+    });
+    // What was found is told although nothing can be computed.
+    let said = verify(out.path()).args(["--rerun", "--quiet"]).expect(4);
+    assert_differs(&said, "model", &["another"]);
+    let why = line(&said, "computed again");
+    assert!(
+        why.starts_with("skipped") && why.contains("name it with --model"),
+        "{why}"
+    );
+    // A model that the record names is neither fetched nor run.
+    for model in ["s3://models/x.onnx", "/dev/zero", "/nowhere/x.onnx"] {
+        change(out.path(), |run| {
+            let parameters = run["parameters"].as_array_mut().expect("parameters");
+            let own = parameters.iter_mut().find(|p| p["name"] == "model");
+            own.expect("the model")["value"] = json!(model);
+        });
+        let said = verify(out.path()).expect(0);
+        let found = line(&said, "model");
+        assert!(
+            found.starts_with("skipped") && found.contains(model),
+            "{found}"
+        );
+        refused(&["name it with --model", model], 2);
+    }
+}
+
+#[test]
+fn ctrl_c_says_what_was_verified_until_then() {
+    let temporary = tempfile::tempdir().expect("a folder");
+    let child = verify(&sample::rendered())
+        .arg("--rerun")
+        .env("TMPDIR", temporary.path())
+        .start();
+    let began = Instant::now();
+    while fs::read_dir(temporary.path()).expect("a folder").count() == 0 {
+        assert!(began.elapsed() < Duration::from_secs(60), "no rerun begins");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    std::thread::sleep(Duration::from_secs(1));
+    let id = child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &id])
+            .status()
+            .expect("kill")
+            .success()
+    );
+    let said = said(child);
+    assert_eq!(said.code, Some(130), "{}", said.stderr);
+    let last = said.stdout.lines().last().expect("a line");
+    assert!(last.contains("stopped") && last.contains("18 ok"), "{last}");
+    assert_eq!(fs::read_dir(temporary.path()).expect("a folder").count(), 0);
+}
