@@ -22,7 +22,7 @@ use crate::outputs::{self, DUPLICATES, EMBEDDINGS, MANIFEST, PCA};
 use crate::pca::Pca;
 use crate::pipeline::{MAX_DUPLICATE_GROUPS, near_duplicates, pca_record};
 use crate::quality::{DEFAULT_NEIGHBORS, quality};
-use crate::record::{ClassCount, Gate, NearDuplicate, Run, Unit};
+use crate::record::{ClassCount, Gate, GateName, NearDuplicate, Run, Unit};
 use crate::schema::{KEY, LABEL, SHA256, TSNE_X};
 
 /// Largest difference of a number that is computed again, relative to it: sums of up to 10^8 numbers, in another order
@@ -257,15 +257,14 @@ fn limits(run: &Run) -> Result<Gates> {
     } in &run.gates
     {
         let limit = *limit;
-        match (name.as_str(), unit) {
-            ("max-rejected", Unit::Files) => {
+        match (name, unit) {
+            (GateName::MaxRejected, Unit::Files) => {
                 limits.max_rejected = Some(MostRejected::Files(limit as u64));
             }
-            ("max-rejected", _) => limits.max_rejected = Some(MostRejected::Share(limit)),
-            ("min-variance", _) => limits.min_variance = Some(limit),
-            ("min-trust", _) => limits.min_trust = Some(limit),
-            ("min-knn-accuracy", _) => limits.min_knn_accuracy = Some(limit),
-            _ => {}
+            (GateName::MaxRejected, _) => limits.max_rejected = Some(MostRejected::Share(limit)),
+            (GateName::MinVariance, _) => limits.min_variance = Some(limit),
+            (GateName::MinTrust, _) => limits.min_trust = Some(limit),
+            (GateName::MinKnnAccuracy, _) => limits.min_knn_accuracy = Some(limit),
         }
     }
     for parameter in run.parameters.iter().filter(|p| !p.value.is_empty()) {
