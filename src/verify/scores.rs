@@ -1,5 +1,5 @@
-//! Components and scores of two runs: as the spaces and the images that they describe, and what the coordinates of t-SNE
-//! are worth.
+//! Components and scores of two runs, as the spaces and the images that they describe; and what the coordinates of
+//! t-SNE are worth.
 
 use super::Recorded;
 use super::finding::named;

@@ -161,6 +161,15 @@ fn what_cannot_be_computed_again_says_why() {
         );
         refused(&["name it with --model", model], 2);
     }
+    // Nor where it says nothing of what that model is.
+    fs::copy(out.path().join("rejected.csv"), &written).expect("a file");
+    change(out.path(), |run| {
+        let parameters = run["parameters"].as_array_mut().expect("parameters");
+        let own = parameters.iter_mut().find(|p| p["name"] == "model");
+        own.expect("the model")["value"] = json!(written);
+        run["features"] = Value::Null;
+    });
+    refused(&["name it with --model"], 2);
 }
 
 #[test]

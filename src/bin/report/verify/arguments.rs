@@ -127,20 +127,19 @@ impl Verify {
 
     /// Refuses to run a model that the record alone names, unless it is the known one.
     pub fn knows_model(&self, run: &Run) -> Result<()> {
-        match &run.features {
-            Some(features)
-                if features.model_sha256 != KNOWN_MODEL_SHA256
-                    && !self.said.contains_key("model") =>
-            {
-                let named = recorded_model(run).unwrap_or("no file");
-                Err(Error::Invalid(format!(
-                    "the model of this run is not the ImageNet VGG16 that set-up makes; if you trust the one that the \
-                     record names, `{}`, name it with --model",
-                    named.escape_debug()
-                )))
-            }
-            _ => Ok(()),
+        let is_unknown = match &run.features {
+            Some(features) => features.model_sha256 != KNOWN_MODEL_SHA256,
+            // It came to no descriptors, and says of no model what it is.
+            None => recorded_model(run).is_some(),
+        };
+        if !is_unknown || self.says("model") {
+            return Ok(());
         }
+        Err(Error::Invalid(format!(
+            "the model of this run is not the ImageNet VGG16 that set-up makes; if you trust the one that the record \
+             names, `{}`, name it with --model",
+            recorded_model(run).unwrap_or("no file").escape_debug()
+        )))
     }
 
     /// Whether the user named it.
