@@ -4,6 +4,7 @@
 //! machine; clocks, memory, threads and folders of outputs live in `timings.json`.
 
 mod comparison;
+mod gate;
 mod measures;
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ pub use self::comparison::{
     Alignment, Baseline, Comparison, Difference, EmbeddingComparison, Inputs, Keys, Metric, Moved,
     Verdict,
 };
+pub use self::gate::{Gate, GateName, Unit};
 pub use self::measures::{
     ClassQuality, Confusion, Confusions, Disagreement, Faithfulness, FindingsRecord, LabelQuality,
     LabelsRecord, Outlier, PermutationNull, QualityRecord, Representative, Sequences,
@@ -57,60 +59,6 @@ pub struct Run {
     /// The run beside an earlier one; absent without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comparison: Option<Comparison>,
-}
-
-/// A limit and what the run has in its place.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Gate {
-    /// The option that set it.
-    pub name: GateName,
-    /// The largest or smallest value that passes.
-    pub limit: f64,
-    /// What was measured; absent if the run did not come that far, which fails.
-    pub value: Option<f64>,
-    /// What both count.
-    pub unit: Unit,
-    /// Whether the value is within the limit.
-    pub passed: bool,
-}
-
-/// What a gate limits, as its option is called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum GateName {
-    /// Files that are rejected.
-    MaxRejected,
-    /// Variance that the kept components explain.
-    MinVariance,
-    /// Trustworthiness of the embedding.
-    MinTrust,
-    /// Label accuracy of the nearest neighbours in PCA space.
-    MinKnnAccuracy,
-}
-
-impl GateName {
-    /// The option, without dashes.
-    #[must_use]
-    pub fn option(self) -> &'static str {
-        match self {
-            Self::MaxRejected => "max-rejected",
-            Self::MinVariance => "min-variance",
-            Self::MinTrust => "min-trust",
-            Self::MinKnnAccuracy => "min-knn-accuracy",
-        }
-    }
-}
-
-/// What the numbers of a gate count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Unit {
-    /// Files.
-    Files,
-    /// Shares of 1.
-    Share,
-    /// A score from 0 to 1.
-    Score,
 }
 
 /// How far a run came.

@@ -15,7 +15,7 @@ use self::start::start;
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::neighbors::{check_finite, nearest};
-use crate::schema::{KEY, LABEL, TSNE_X, TSNE_Y, pc};
+use crate::schema::{KEY, LABEL, TSNE_X, TSNE_Y};
 
 /// Fewest points: with 4, (n - 1) / 3 is the smallest perplexity there is, 1.
 const MIN_POINTS: usize = 4;
@@ -158,16 +158,7 @@ pub fn tsne_with(
     params: &TsneParams,
     progress: &mut dyn FnMut(usize, usize) -> bool,
 ) -> Result<Tsne> {
-    let names: Vec<String> = (0..)
-        .map(pc)
-        .take_while(|name| frame.column(name).is_ok())
-        .collect();
-    if names.is_empty() {
-        return Err(Error::Invalid(
-            "t-SNE takes columns `pc1`, `pc2`, ...: run the PCA first".to_owned(),
-        ));
-    }
-    let embedding = embed(&Matrix::from_columns(frame, &names)?, params, progress)?;
+    let embedding = embed(&Matrix::from_scores(frame)?, params, progress)?;
     let mut columns: Vec<Column> = [KEY, LABEL]
         .iter()
         .filter_map(|name| frame.column(name).ok().cloned())
