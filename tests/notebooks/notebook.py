@@ -1,25 +1,33 @@
 """A notebook executed from top to bottom, and what is wrong with what came out."""
 
+import queue
 import re
 
 import nbformat
+from jupyter_core.utils import ensure_async
 from nbclient import NotebookClient
-from nbformat.v4 import new_code_cell
 
-from kernel import NOTEBOOKS
+from kernel import LATE_S, NOTEBOOKS
 
 
 def execute(notebook, env, timeout_s=600):
     """Executes `notebook` in place, with what the kernel needs in its environment."""
+
+    async def take_late(cell, cell_index, execute_reply):
+        # Standard error goes its own way through evcxr; the client drops what comes after a cell's end.
+        while True:
+            try:
+                message = await ensure_async(client.kc.iopub_channel.get_msg(timeout=LATE_S))
+            except queue.Empty:
+                return
+            if message["msg_type"] == "stream":
+                client.process_message(message, cell, cell_index)
+
     client = NotebookClient(
         notebook, timeout=timeout_s, startup_timeout=120, kernel_name="rust", allow_errors=True, record_timing=False,
-        resources={"metadata": {"path": str(NOTEBOOKS)}},
+        resources={"metadata": {"path": str(NOTEBOOKS)}}, on_cell_executed=take_late,
     )
-    # What the last cell prints to standard error may come after its end.
-    notebook.cells.append(new_code_cell("std::thread::sleep(std::time::Duration::from_secs(1));"))
     client.execute(env=env)
-    late = notebook.cells.pop().outputs
-    notebook.cells[-1].outputs.extend(output for output in late if output.output_type != "execute_result")
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":

@@ -116,7 +116,6 @@ class BrokenNotebooks(unittest.TestCase):
 
     def test_every_way_to_break_is_noticed(self):
         end = f'println!("{sentinel("broken")}");'
-        # What is printed as a cell ends may be taken for the next one's.
         ways = {
             "": [end],
             "panicked: ": ['panic!("on purpose");', end],
