@@ -36,7 +36,7 @@ use crate::store::{self, Receipt};
 use crate::tsne::{Tsne, TsneParams, tsne_with};
 
 pub use self::control::Event;
-use self::control::{Control, Done};
+use self::control::{Control, Done, Watch};
 pub use self::described::{Described, describe};
 use self::gather::Gathered;
 pub use self::pace::{Pace, Rate};
@@ -165,6 +165,7 @@ fn gathered<'a>(
             items: n,
             cache_hits: 0,
             note: format!("{n} descriptors"),
+            parts: Vec::new(),
         })
     })
 }
@@ -272,30 +273,43 @@ fn reduce(
 ) -> Result<Option<Pca>> {
     let n = blocks.n_rows() as u64;
     let fitted = control.stage("pca", 0, |control| {
-        let mut progress =
-            |pass: usize, cap: usize| control.advance("pca", pass as u64, cap as u64);
+        let mut watch = Watch::start();
+        let mut progress = |pass: usize, cap: usize| {
+            if pass == 1 {
+                watch.split("first pass");
+            }
+            control.advance("pca", pass as u64, cap as u64)
+        };
         let fitted = match params.pca.fit_blocks(blocks, &mut progress) {
             Ok(pca) => Ok(pca.with_fingerprint(&run.provenance.manifest_sha256)),
             Err(Error::Invalid(reason)) => Err(reason),
             Err(e) => return Err(e),
         };
-        let note = match &fitted {
-            Ok(pca) => format!(
-                "{} components hold {:.1} % of the variance",
-                pca.n_components(),
-                100.0 * pca.explained_variance_ratio().iter().sum::<f64>()
-            ),
-            Err(reason) => reason.clone(),
+        let (value, note) = match fitted {
+            Ok(pca) => {
+                watch.split(&match pca.n_passes() {
+                    1 => "first pass".to_owned(),
+                    n => format!("passes 2 to {n}"),
+                });
+                let worst = project(&pca, blocks, images)?;
+                watch.split("scores");
+                let share = 100.0 * pca.explained_variance_ratio().iter().sum::<f64>();
+                let k = pca.n_components();
+                let note = format!("{k} components hold {share:.1} % of the variance");
+                (Ok((pca, worst)), note)
+            }
+            Err(reason) => (Err(reason.clone()), reason),
         };
         Ok(Done {
-            value: fitted,
+            value,
             items: n,
             cache_hits: 0,
             note,
+            parts: watch.parts,
         })
     })?;
-    let pca = match fitted {
-        Ok(pca) => pca,
+    let (pca, worst) = match fitted {
+        Ok(found) => found,
         Err(reason) => {
             run.status = Status::Partial {
                 stage: "pca".to_owned(),
@@ -304,7 +318,6 @@ fn reduce(
             return Ok(None);
         }
     };
-    let worst = project(&pca, blocks, images)?;
     run.warnings.extend(pca_warnings(params, &pca));
     run.pca = Some(pca_record(&pca, worst));
     run.dataset.near_duplicates = near_duplicates(images, pca.n_components())?;
@@ -360,6 +373,7 @@ fn find(images: &mut DataFrame, run: &mut Run, control: &mut Control) -> Result<
             items: n,
             cache_hits: 0,
             note,
+            parts: Vec::new(),
         })
     })?;
     images.hstack_mut(found.scores.columns())?;
@@ -386,6 +400,7 @@ fn measure(
             items: n,
             cache_hits: 0,
             note,
+            parts: Vec::new(),
         })
     })?;
     images.hstack_mut(measured.scores.columns())?;
@@ -403,9 +418,25 @@ fn embed(
 ) -> Result<bool> {
     let n = images.height() as u64;
     let embedded = control.stage("tsne", params.tsne.n_iter as u64, |control| {
-        let mut progress = |i: usize, cap: usize| control.advance("tsne", i as u64, cap as u64);
+        let mut watch = Watch::start();
+        let early = params.tsne.early_exaggeration_iter;
+        let mut progress = |i: usize, cap: usize| {
+            if i == 1 {
+                watch.split("neighbours, affinities, first step");
+            }
+            if i == early {
+                watch.split("early exaggeration");
+            }
+            if i == cap {
+                watch.split("descent");
+            }
+            control.advance("tsne", i as u64, cap as u64)
+        };
         let embedded = match tsne_with(images, &params.tsne, &mut progress) {
-            Ok(tsne) => Ok(tsne),
+            Ok(tsne) => {
+                watch.split("divergence");
+                Ok(tsne)
+            }
             Err(Error::Invalid(reason)) => Err(reason),
             Err(e) => return Err(e),
         };
@@ -418,6 +449,7 @@ fn embed(
             items: n,
             cache_hits: 0,
             note,
+            parts: watch.parts,
         })
     })?;
     let Tsne {

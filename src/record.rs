@@ -433,6 +433,18 @@ pub struct Stage {
     pub items: u64,
     /// Of these, how many were taken from the cache.
     pub cache_hits: u64,
+    /// What it did, where that is more than one thing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part>,
+}
+
+/// A part of a stage.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    /// In words: `network`, `writing` ...
+    pub name: String,
+    /// Time at work in seconds, waiting not counted; parts that work side by side overlap.
+    pub busy_s: f64,
 }
 
 /// An image before and after the resize.

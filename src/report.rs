@@ -130,6 +130,7 @@ fn write_into(outcome: &mut Outcome, folder: &Path) -> Result<Written> {
         wall_s,
         items: outcome.run.images.accepted,
         cache_hits: 0,
+        parts: Vec::new(),
     });
     outputs::write_timings(timings, folder)?;
     Ok(Written {

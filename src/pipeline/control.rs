@@ -1,10 +1,10 @@
 //! The way from a run to whoever watches it and may stop it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
-use crate::record::Stage;
+use crate::record::{Part, Stage};
 
 use super::Params;
 
@@ -46,6 +46,35 @@ pub(super) struct Done<T> {
     pub items: u64,
     pub cache_hits: u64,
     pub note: String,
+    pub parts: Vec<Part>,
+}
+
+/// Takes the time of one part of a stage after the other.
+pub(super) struct Watch {
+    split: Instant,
+    pub parts: Vec<Part>,
+}
+
+impl Watch {
+    pub fn start() -> Self {
+        Self {
+            split: Instant::now(),
+            parts: Vec::new(),
+        }
+    }
+
+    /// Ends the part `name`.
+    pub fn split(&mut self, name: &str) {
+        self.parts.push(part(name, self.split.elapsed()));
+        self.split = Instant::now();
+    }
+}
+
+pub(super) fn part(name: &str, busy: Duration) -> Part {
+    Part {
+        name: name.to_owned(),
+        busy_s: busy.as_secs_f64(),
+    }
 }
 
 /// The way from a run to whoever watches and may stop it.
@@ -122,6 +151,7 @@ impl<'a> Control<'a> {
             wall_s,
             items: done.items,
             cache_hits: done.cache_hits,
+            parts: done.parts,
         };
         self.stages.push(stage);
         Ok(done.value)

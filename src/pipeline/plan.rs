@@ -35,6 +35,7 @@ impl Planned {
                 items: n,
                 cache_hits: 0,
                 note,
+                parts: Vec::new(),
             })
         })?;
         let network = Network::new(params)?;

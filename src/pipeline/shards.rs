@@ -2,6 +2,7 @@
 
 use std::sync::mpsc::sync_channel;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use polars::prelude::*;
 
@@ -14,7 +15,7 @@ use crate::source::{BATCH_BYTES, Fetched, Source, Unread};
 use crate::store::{Receipt, Shard, Store};
 
 use super::Params;
-use super::control::{Control, Done};
+use super::control::{Control, Done, part};
 use super::plan::{Planned, missing};
 
 /// Shards that may wait between two stages: one is enough to keep the network busy, and bounds memory.
@@ -52,11 +53,14 @@ pub(super) fn describe(
         let missing = missing(plan, &found);
         let n_missing: u64 = missing.iter().map(|s| s.manifest.height() as u64).sum();
         let n_found = n_total - n_missing;
-        let mut computed = Vec::new();
+        let (mut computed, mut parts) = (Vec::new(), Vec::new());
         if !missing.is_empty() {
+            let began = Instant::now();
             let mut loaded = network.load(params.threads)?;
+            parts.push(part("loading the network", began.elapsed()));
             let counts = (n_found, n_total);
-            computed = map_shards(
+            let busy;
+            (computed, busy) = map_shards(
                 &params.input,
                 store,
                 &missing,
@@ -65,6 +69,11 @@ pub(super) fn describe(
                 counts,
                 control,
             )?;
+            parts.extend([
+                part("reading, decoding, resizing", busy.preparing),
+                part("network", busy.computing),
+                part("writing", busy.writing),
+            ]);
         }
         let mut computed = computed.into_iter();
         let receipts: Option<Vec<_>> = found
@@ -82,8 +91,17 @@ pub(super) fn describe(
             items: n_total,
             cache_hits: n_found,
             note,
+            parts,
         })
     })
+}
+
+/// Time at work of what works side by side.
+#[derive(Default)]
+struct Busy {
+    preparing: Duration,
+    computing: Duration,
+    writing: Duration,
 }
 
 /// Computes `missing` shards in order: while the network works on one, the next is decoded and the last is written.
@@ -96,7 +114,7 @@ fn map_shards(
     network: &mut Vgg16,
     (mut n_done, n_total): (u64, u64),
     control: &mut Control,
-) -> Result<Vec<Receipt>> {
+) -> Result<(Vec<Receipt>, Busy)> {
     let n_features = network.n_features();
     let stop = control.stop;
     let files: Vec<_> = missing
@@ -112,29 +130,36 @@ fn map_shards(
     thread::scope(|scope| {
         let (to_network, prepared) = sync_channel::<Result<PreparedShard>>(AHEAD);
         let (to_store, computed) = sync_channel::<ComputedShard>(AHEAD);
-        scope.spawn(move || {
+        let preparer = scope.spawn(move || {
+            let mut busy = Duration::ZERO;
             let mut files = source.fetch(files, stop);
             for shard in missing {
+                let prepared = timed(&mut busy, || prepare(&mut *files, shard, filter, &decoders));
                 // The receiver hangs up when the run stops; then nobody wants the rest.
-                if to_network
-                    .send(prepare(&mut *files, shard, filter, &decoders))
-                    .is_err()
-                {
-                    return;
+                if to_network.send(prepared).is_err() {
+                    break;
                 }
             }
+            busy
         });
         let writer = scope.spawn(move || {
-            let commit = |c: ComputedShard| store.commit(c.shard, c.images, n_features, c.rejected);
-            computed.into_iter().map(commit).collect::<Result<Vec<_>>>()
+            let mut busy = Duration::ZERO;
+            let commit = |c: ComputedShard| {
+                timed(&mut busy, || {
+                    store.commit(c.shard, c.images, n_features, c.rejected)
+                })
+            };
+            let receipts = computed.into_iter().map(commit).collect::<Result<Vec<_>>>();
+            receipts.map(|receipts| (receipts, busy))
         });
+        let mut computing = Duration::ZERO;
         let mut outcome = Ok(());
         for shard in prepared {
             let computed = shard.and_then(|shard| {
                 let n_rejected = shard.rejected.len() as u64;
                 let mut keep_going =
                     |i: usize| control.advance("features", n_done + n_rejected + i as u64, n_total);
-                compute(shard, network, &mut keep_going)
+                timed(&mut computing, || compute(shard, network, &mut keep_going))
             });
             match computed {
                 Ok(computed) => {
@@ -151,11 +176,28 @@ fn map_shards(
             }
         }
         drop(to_store);
-        let receipts = writer
+        let written = writer
             .join()
             .map_err(|_| Error::Internal("the writing thread died".to_owned()))?;
-        outcome.and(receipts)
+        let (receipts, writing) = outcome.and(written)?;
+        let preparing = preparer
+            .join()
+            .map_err(|_| Error::Internal("the reading thread died".to_owned()))?;
+        let busy = Busy {
+            preparing,
+            computing,
+            writing,
+        };
+        Ok((receipts, busy))
     })
+}
+
+/// Does `work` and adds its time to `busy`.
+fn timed<T>(busy: &mut Duration, work: impl FnOnce() -> T) -> T {
+    let began = Instant::now();
+    let done = work();
+    *busy += began.elapsed();
+    done
 }
 
 /// Read, decode, resize: a batch of files at a time, so that large photographs do not wait for each other in memory.

@@ -337,6 +337,15 @@ pub(super) struct StageRow {
     pub(super) items: String,
     pub(super) rate: String,
     pub(super) cache_hits: String,
+    pub(super) parts: Vec<PartRow>,
+}
+
+/// A part of a stage.
+#[derive(Debug, Serialize)]
+pub(super) struct PartRow {
+    pub(super) name: String,
+    pub(super) busy: String,
+    pub(super) share: String,
 }
 
 /// Section on where the numbers come from.

@@ -1,11 +1,12 @@
 //! Sections that are tables of numbers: parameters, features, time, provenance.
 
 use super::context::{
-    Fact, Features, LibraryRow, OutputRow, ParameterRow, ProvenanceSection, StageRow, Timing,
+    Fact, Features, LibraryRow, OutputRow, ParameterRow, PartRow, ProvenanceSection, StageRow,
+    Timing,
 };
 use super::format::{bytes, count, number, percent, seconds};
 use crate::plot::shown;
-use crate::record::{Origin, Parameter, Run, S3Record, Stage, Timings};
+use crate::record::{Origin, Parameter, Part, Run, S3Record, Stage, Timings};
 
 pub(super) fn parameters(parameters: &[Parameter]) -> Vec<ParameterRow> {
     let row = |parameter: &Parameter| ParameterRow {
@@ -97,30 +98,35 @@ pub(super) fn timing(timings: &Timings) -> Timing {
         0 => "all descriptors came from the cache".to_owned(),
         _ => format!("{} descriptors a second were computed", rate(stage)),
     };
+    let share = |elapsed_s: f64| match timings.total_s > 0.0 {
+        true => percent(elapsed_s / timings.total_s),
+        false => "–".into(),
+    };
+    let part = |part: &Part| PartRow {
+        name: shown(&part.name),
+        busy: seconds(part.busy_s),
+        share: share(part.busy_s),
+    };
     let features = timings.stages.iter().find(|stage| stage.name == "features");
     let stages = timings.stages.iter().map(|stage| StageRow {
         name: shown(&stage.name),
         wall: seconds(stage.wall_s),
-        share: match timings.total_s > 0.0 {
-            true => percent(stage.wall_s / timings.total_s),
-            false => "–".into(),
-        },
+        share: share(stage.wall_s),
         items: count(stage.items),
         rate: rate(stage),
         cache_hits: count(stage.cache_hits),
+        parts: stage.parts.iter().map(part).collect(),
     });
     let stages_s: f64 = timings.stages.iter().map(|stage| stage.wall_s).sum();
     let other_s = (timings.total_s - stages_s).max(0.0);
     let other = StageRow {
         name: "between the stages".to_owned(),
         wall: seconds(other_s),
-        share: match timings.total_s > 0.0 {
-            true => percent(other_s / timings.total_s),
-            false => "–".into(),
-        },
+        share: share(other_s),
         items: "–".to_owned(),
         rate: "–".to_owned(),
         cache_hits: "–".to_owned(),
+        parts: Vec::new(),
     };
     Timing {
         total: seconds(timings.total_s),

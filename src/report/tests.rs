@@ -102,6 +102,7 @@ fn only_the_timing_section_depends_on_timings() {
             wall_s: 99.0,
             items: 3,
             cache_hits: 0,
+            parts: Vec::new(),
         }],
         total_s: 12_345.6,
         ..Timings::default()
