@@ -103,6 +103,24 @@ impl Vgg16 {
     }
 }
 
+impl Arithmetic {
+    /// Loads the provider and asks it for a session, without a network: a moment.
+    ///
+    /// # Errors
+    /// [`Error::Runtime`] if the library or the provider does not load.
+    pub fn check(self, runtime: &RuntimeFolder) -> Result<()> {
+        let builder = Session::builder(runtime.environment()?);
+        let builder = builder.and_then(|builder| match self {
+            Self::F32 => Ok(builder),
+            Self::Bf16 => openvino_bf16(builder, 1),
+        });
+        let refused = |e: ort::Error| {
+            Error::runtime(format!("{} does not load", self.provider()), e.to_string())
+        };
+        builder.map(|_| ()).map_err(refused)
+    }
+}
+
 /// bf16 on the OpenVINO provider alone: a part it does not take is an error, not a silent fall-back.
 fn openvino_bf16(builder: SessionBuilder, threads: usize) -> ort::Result<SessionBuilder> {
     let config = serde_json::json!({

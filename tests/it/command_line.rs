@@ -251,6 +251,12 @@ fn faults_of_the_configuration_file_name_the_file_and_the_key() {
 
 #[test]
 fn doctor_examines_everything_and_says_what_to_do() {
+    let computed = Report::new().args(["doctor", "--compute"]).expect(0);
+    assert!(
+        computed.stdout.contains("computes 25088 features"),
+        "{}",
+        computed.stdout
+    );
     let said = Report::new().arg("doctor").expect(0);
     for check in [
         "library",

@@ -9,6 +9,7 @@ use fruits::record::{Origin, Parameter};
 use fruits::{Error, Result};
 
 use crate::diff::DiffOptions;
+use crate::doctor::Doctor;
 use crate::options::{LogFormat, Options};
 use crate::verify::Verify;
 
@@ -33,8 +34,8 @@ pub struct Cli {
 /// What else the program can do.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Task {
-    /// Check the shared library, provider, model, processor, memory and disk, and say what to do about each fault
-    Doctor,
+    /// Check the shared library, providers, model, processor, memory and disk, and say what to do about each fault
+    Doctor(Doctor),
     /// Hold a report against its record, its files, its inputs and, with --rerun, against a fresh computation
     Verify(Verify),
     /// Compare two runs: images, parameters, numbers and embeddings; exit code 0 whether they differ or not

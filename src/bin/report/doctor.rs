@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use clap::Args;
 use fruits::atomic;
 use fruits::features::{
     Arithmetic, Cpu, Model, Precision, RuntimeFolder, Vgg16, onnxruntime_version,
@@ -24,31 +25,35 @@ enum Finding {
 
 use Finding::{Bad, Good, Weak};
 
+/// How thorough.
+#[derive(Debug, Clone, Args)]
+pub struct Doctor {
+    /// Compute a batch in each precision, too: seconds instead of a moment
+    #[arg(long)]
+    compute: bool,
+}
+
 /// Prints a line a check; the exit code is 0 if a run can work.
-pub fn examine(cache: &Path) -> u8 {
+pub fn examine(task: &Doctor, cache: &Path) -> u8 {
     let runtime = RuntimeFolder::find();
     let cpu = Cpu::detect();
-    let library = library(&runtime);
-    let loads = !matches!(library, Bad(_));
+    let (library, model) = std::thread::scope(|scope| {
+        let model = scope.spawn(|| model(&runtime));
+        let library = library(&runtime);
+        let died = || Bad("the check of the model died; this is a defect".to_owned());
+        (library, model.join().unwrap_or_else(|_| died()))
+    });
+    let provider = |precision| match (&library, task.compute) {
+        (Bad(_), _) => Weak("not tried without the library".to_owned()),
+        (_, true) => computes(&runtime, precision, &cpu),
+        (_, false) => loads(&runtime, precision, &cpu),
+    };
+    let (f32, bf16) = (provider(Precision::F32), provider(Precision::Bf16));
     let findings = [
         ("library", library),
-        ("model", model(&runtime)),
-        (
-            "f32",
-            if loads {
-                provider(&runtime, Precision::F32, &cpu)
-            } else {
-                without_library()
-            },
-        ),
-        (
-            "bf16",
-            if loads {
-                provider(&runtime, Precision::Bf16, &cpu)
-            } else {
-                without_library()
-            },
-        ),
+        ("model", model),
+        ("f32", f32),
+        ("bf16", bf16),
         ("processor", processor(&cpu)),
         ("memory", memory()),
         ("cache", disk(cache)),
@@ -96,13 +101,22 @@ fn model(runtime: &RuntimeFolder) -> Finding {
     }
 }
 
-fn without_library() -> Finding {
-    Weak("not tried without the library".to_owned())
+/// Only loads the provider, which is all that most faults take to show.
+fn loads(runtime: &RuntimeFolder, precision: Precision, cpu: &Cpu) -> Finding {
+    let attempt = || {
+        let (arithmetic, _) = precision.resolve(cpu)?;
+        arithmetic.check(runtime)?;
+        Ok(format!(
+            "{} loads; `report doctor --compute` computes with it",
+            arithmetic.provider()
+        ))
+    };
+    judge(attempt(), precision, cpu)
 }
 
 /// Computes one batch for real: a provider that is there may still refuse the network.
-fn provider(runtime: &RuntimeFolder, precision: Precision, cpu: &Cpu) -> Finding {
-    let attempt = || -> fruits::Result<String> {
+fn computes(runtime: &RuntimeFolder, precision: Precision, cpu: &Cpu) -> Finding {
+    let attempt = || {
         let (arithmetic, _) = precision.resolve(cpu)?;
         let model = Model::read(None, runtime)?;
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -113,7 +127,11 @@ fn provider(runtime: &RuntimeFolder, precision: Precision, cpu: &Cpu) -> Finding
             network.n_features()
         ))
     };
-    match attempt() {
+    judge(attempt(), precision, cpu)
+}
+
+fn judge(attempt: fruits::Result<String>, precision: Precision, cpu: &Cpu) -> Finding {
+    match attempt {
         Ok(text) => Good(text),
         // `auto` would take this path and fail.
         Err(e) if precision == Precision::Bf16 && cpu.amx_bf16 => Bad(format!(

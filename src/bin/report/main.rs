@@ -53,7 +53,7 @@ fn main() -> ExitCode {
 fn run(said: &Said) -> Result<u8> {
     let options = &said.cli.options;
     match &said.cli.command {
-        Some(Task::Doctor) => return Ok(doctor::examine(&local_cache(options))),
+        Some(Task::Doctor(task)) => return Ok(doctor::examine(task, &local_cache(options))),
         Some(Task::Diff(runs)) => return diff::compare_runs(runs),
         Some(Task::Verify(task)) => return verify::run(task),
         None => {}
