@@ -8,8 +8,8 @@ mod start;
 
 use polars::prelude::*;
 
-use self::affinities::affinities;
-use self::descent::{Descent, Step, kl_divergence};
+use self::affinities::{Affinities, affinities};
+use self::descent::{Descent, Step, exact_normaliser, kl_divergence, normaliser};
 pub use self::start::Init;
 use self::start::start;
 use crate::error::{Error, Result};
@@ -201,11 +201,7 @@ pub fn embed(
         )));
     }
     check_finite(scores)?;
-    let perplexity = params.perplexity.min((n - 1) as f64 / 3.0);
-    // Rounded down, but not for an error in the last digit of a perplexity that was reduced.
-    let k = (NEIGHBORS_PER_PERPLEXITY * perplexity + 1e-9) as usize;
-    let neighbors = nearest(scores, k)?;
-    let p = affinities(&neighbors, n, perplexity);
+    let (p, perplexity) = joint_probabilities(scores, params.perplexity)?;
     let (positions, init) = start(scores, params.seed);
     let mut descent = Descent::new(&p, positions);
     for iteration in 0..params.n_iter {
@@ -225,7 +221,8 @@ pub fn embed(
             return Err(Error::Interrupted);
         }
     }
-    let kl_divergence = kl_divergence(&p, descent.positions(), params.theta as f32);
+    let z = normaliser(descent.positions(), params.theta as f32);
+    let kl_divergence = kl_divergence(&p, descent.positions(), z);
     let positions = Matrix::new(n, 2, descent.positions().as_flattened().to_vec())?;
     if !kl_divergence.is_finite() || check_finite(&positions).is_err() {
         return Err(Error::Internal("t-SNE left the finite numbers".to_owned()));
@@ -236,6 +233,41 @@ pub fn embed(
         perplexity,
         init,
     })
+}
+
+/// P over exact neighbours, and the perplexity it has: at most (n - 1) / 3.
+fn joint_probabilities(scores: &Matrix, perplexity: f64) -> Result<(Affinities, f64)> {
+    let n = scores.n_rows();
+    let perplexity = perplexity.min((n - 1) as f64 / 3.0);
+    // Rounded down, but not for an error in the last digit of a perplexity that was reduced.
+    let k = (NEIGHBORS_PER_PERPLEXITY * perplexity + 1e-9) as usize;
+    let neighbors = nearest(scores, k)?;
+    Ok((affinities(&neighbors, n, perplexity), perplexity))
+}
+
+/// KL(P || Q) in natural units of any embedding `positions` (n_samples x 2) of `scores` (n_samples x n_components), whoever made
+/// it: the figure to compare programs by. P has exact neighbours and the given perplexity (at most (n_samples - 1) / 3), Z is
+/// summed over all pairs, which takes 5 s at 67,692 rows on two cores.
+///
+/// # Errors
+/// [`Error::Invalid`] for matrices of other shapes, or with values that are no finite numbers.
+///
+/// # References
+/// van der Maaten & Hinton 2008, "Visualizing data using t-SNE", equations 2 and 4
+pub fn divergence(scores: &Matrix, positions: &Matrix, perplexity: f64) -> Result<f64> {
+    let (n, width) = (positions.n_rows(), positions.n_cols());
+    if n != scores.n_rows() || width != 2 || n < MIN_POINTS {
+        return Err(Error::Invalid(format!(
+            "the divergence of {n} x {width} positions of {} rows: it takes as many positions as rows, 2 columns, at least \
+             {MIN_POINTS} rows",
+            scores.n_rows()
+        )));
+    }
+    check_finite(scores)?;
+    check_finite(positions)?;
+    let (p, _) = joint_probabilities(scores, perplexity)?;
+    let (positions, _) = positions.values().as_chunks::<2>();
+    Ok(kl_divergence(&p, positions, exact_normaliser(positions)))
 }
 
 #[cfg(test)]
@@ -337,6 +369,16 @@ mod tests {
             (exact - approximate).abs() < 0.1 * exact,
             "{exact} {approximate}"
         );
+    }
+
+    #[test]
+    fn an_embedding_has_the_divergence_it_reports() {
+        let scores = clusters(240);
+        let embedding = run(&scores, &short());
+        let found = divergence(&scores, &embedding.positions, 10.0).unwrap();
+        assert!((found - embedding.kl_divergence).abs() < 1e-12);
+        assert!(divergence(&scores, &normal(239, 2, 1), 10.0).is_err());
+        assert!(divergence(&scores, &normal(240, 3, 1), 10.0).is_err());
     }
 
     #[test]

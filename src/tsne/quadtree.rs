@@ -123,25 +123,15 @@ impl Quadtree {
             .into_par_iter()
             .for_each_init(Sources::default, |list, (groups, forces)| {
                 clear_upper_halves();
-                self.act(groups, theta * theta, list, forces);
+                let mut forces = forces;
+                for group in groups {
+                    let (own, others) = forces.split_at_mut((group.end - group.start) as usize);
+                    forces = others;
+                    self.list(group, theta * theta, list);
+                    let points = group.start as usize..group.end as usize;
+                    list.act(&self.x[points.clone()], &self.y[points], own);
+                }
             });
-    }
-
-    fn act(
-        &self,
-        groups: &[Group],
-        theta_squared: f32,
-        list: &mut Sources,
-        mut forces: &mut [Repulsion],
-    ) {
-        for group in groups {
-            let (own, others) = forces.split_at_mut((group.end - group.start) as usize);
-            forces = others;
-            self.list(group, theta_squared, list);
-            for (i, force) in (group.start as usize..).zip(own) {
-                *force = list.act(self.x[i], self.y[i]);
-            }
-        }
     }
 
     /// The points in sorted order.

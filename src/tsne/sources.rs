@@ -1,6 +1,6 @@
 //! What pushes a point away, laid out for vectors.
 
-/// Width of the vectors the inner loop is written for: 8 float32 are two SSE or one AVX register.
+/// Width of the vectors the inner loop is written for: 8 float32 are one AVX register, or two of SSE.
 const LANES: usize = 8;
 
 /// What the other points do to one point.
@@ -41,31 +41,57 @@ impl Sources {
         self.mass.resize(n, 0.0);
     }
 
-    /// The force on a point that is itself in the list, or part of a cell in it at its place.
-    pub fn act(&self, x: f32, y: f32) -> Repulsion {
-        let (mut fx, mut fy, mut z) = ([0.0f32; LANES], [0.0f32; LANES], [0.0f32; LANES]);
-        let (xs, _) = self.x.as_chunks::<LANES>();
-        let (ys, _) = self.y.as_chunks::<LANES>();
-        let (masses, _) = self.mass.as_chunks::<LANES>();
-        for ((xs, ys), masses) in xs.iter().zip(ys).zip(masses) {
-            for lane in 0..LANES {
-                let (dx, dy) = (x - xs[lane], y - ys[lane]);
-                let q = 1.0 / (1.0 + (dx * dx + dy * dy));
-                let weighted = masses[lane] * q;
-                z[lane] += weighted;
-                fx[lane] += weighted * q * dx;
-                fy[lane] += weighted * q * dy;
+    /// The forces on points that are themselves in the list, or part of a cell in it at their place.
+    pub fn act(&self, x: &[f32], y: &[f32], forces: &mut [Repulsion]) {
+        pulp::Arch::new().dispatch(Act {
+            sources: self,
+            x,
+            y,
+            forces,
+        });
+    }
+}
+
+/// [`Sources::act`], compiled for the widest registers there are. No product is fused with a sum, so that all of them give
+/// the same bytes.
+struct Act<'a> {
+    sources: &'a Sources,
+    x: &'a [f32],
+    y: &'a [f32],
+    forces: &'a mut [Repulsion],
+}
+
+impl pulp::NullaryFnOnce for Act<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let (xs, _) = self.sources.x.as_chunks::<LANES>();
+        let (ys, _) = self.sources.y.as_chunks::<LANES>();
+        let (masses, _) = self.sources.mass.as_chunks::<LANES>();
+        for ((&x, &y), force) in self.x.iter().zip(self.y).zip(self.forces) {
+            let (mut fx, mut fy, mut z) = ([0.0f32; LANES], [0.0f32; LANES], [0.0f32; LANES]);
+            for ((xs, ys), masses) in xs.iter().zip(ys).zip(masses) {
+                for lane in 0..LANES {
+                    let (dx, dy) = (x - xs[lane], y - ys[lane]);
+                    let q = 1.0 / (1.0 + (dx * dx + dy * dy));
+                    let weighted = masses[lane] * q;
+                    z[lane] += weighted;
+                    fx[lane] += weighted * q * dx;
+                    fy[lane] += weighted * q * dy;
+                }
             }
-        }
-        // The point itself: q = 1, no force.
-        Repulsion {
-            force: [sum(fx), sum(fy)],
-            z: sum(z) - 1.0,
+            // The point itself: q = 1, no force.
+            *force = Repulsion {
+                force: [sum(fx), sum(fy)],
+                z: sum(z) - 1.0,
+            };
         }
     }
 }
 
 /// The lanes, added pairwise.
+#[inline(always)]
 fn sum(v: [f32; LANES]) -> f32 {
     ((v[0] + v[4]) + (v[1] + v[5])) + ((v[2] + v[6]) + (v[3] + v[7]))
 }
