@@ -131,6 +131,35 @@ impl Matrix {
         Self::new(frame.height(), *n_cols, values)
     }
 
+    /// The rows as one Binary column, each as its values in little-endian bytes: what a file is read back from at the speed of
+    /// memory, where arrays are decoded value by value.
+    #[must_use]
+    pub fn to_binaries(&self, name: &str) -> Column {
+        let row = |i| self.row(i).iter().flat_map(|v| v.to_le_bytes()).collect();
+        let rows = (0..self.n_rows).map(row).collect::<Vec<Vec<u8>>>();
+        BinaryChunked::from_iter_values(name.into(), rows.iter()).into_column()
+    }
+
+    /// Takes back what [`to_binaries`](Self::to_binaries) gave.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if the column is missing, of another type, or holds a null or a row that is not `n_cols` values long.
+    pub fn from_binaries(frame: &DataFrame, name: &str, n_cols: usize) -> Result<Self> {
+        let rows = binaries(frame, name)?;
+        let mut values = Vec::with_capacity(rows.len() * n_cols);
+        for row in &rows {
+            let (words, rest) = row.as_chunks::<4>();
+            if words.len() != n_cols || !rest.is_empty() {
+                return Err(Error::Invalid(format!(
+                    "column `{name}` holds a row of {} bytes, not of {n_cols} float32",
+                    row.len()
+                )));
+            }
+            values.extend(words.iter().map(|&word| f32::from_le_bytes(word)));
+        }
+        Self::new(rows.len(), n_cols, values)
+    }
+
     /// The rows as one column of fixed-size arrays, `Array(Float32, n_cols)`.
     ///
     /// # Errors
@@ -187,5 +216,39 @@ fn without_nulls<'a>(frame: &'a DataFrame, name: &str) -> Result<&'a Column> {
     match column.null_count() {
         0 => Ok(column),
         n => Err(Error::Invalid(format!("column `{name}` holds {n} nulls"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_come_back_from_bytes_and_arrays() {
+        let values = vec![0.0, -0.0, f32::MIN_POSITIVE, 1.5, f32::NAN, f32::INFINITY];
+        let matrix = Matrix::new(2, 3, values).unwrap();
+        let columns = vec![
+            matrix.to_binaries("b"),
+            matrix.clone().into_arrays("a").unwrap(),
+        ];
+        let frame = DataFrame::new(2, columns).unwrap();
+        let bits = |m: Matrix| {
+            m.into_values()
+                .into_iter()
+                .map(f32::to_bits)
+                .collect::<Vec<_>>()
+        };
+        let expected = bits(matrix);
+        assert_eq!(
+            bits(Matrix::from_binaries(&frame, "b", 3).unwrap()),
+            expected
+        );
+        assert_eq!(bits(Matrix::from_arrays(&frame, "a").unwrap()), expected);
+        for (name, n_cols) in [("b", 4), ("b", 2), ("a", 3), ("c", 3)] {
+            assert!(
+                Matrix::from_binaries(&frame, name, n_cols).is_err(),
+                "{name} {n_cols}"
+            );
+        }
     }
 }

@@ -142,7 +142,7 @@ impl PcaParams {
     /// returns whether to go on.
     ///
     /// Memory beyond the blocks in use: the basis and two sums, about 100 MB at d = 25,088 and 64 components, and up to
-    /// 256 MiB of compressed rows where most features are zero; neither grows with n.
+    /// 1 GiB of compressed rows where most features are zero; neither grows with n.
     ///
     /// # Errors
     /// - [`Error::Invalid`] if a parameter is out of range, there are fewer than two rows, a value is NaN or infinite

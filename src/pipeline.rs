@@ -330,19 +330,7 @@ fn project(
     blocks: &gather::Blocks,
     images: &mut DataFrame,
 ) -> Result<Vec<Reconstruction>> {
-    let k = pca.n_components();
-    let mut columns = vec![Vec::with_capacity(images.height()); k];
-    let mut lost = Vec::with_capacity(images.height());
-    for i in 0..blocks.n_blocks() {
-        let block = blocks.matrix(i)?;
-        let scores = pca.transform_block(&block)?;
-        lost.extend(pca.reconstruction_loss(&block, &scores)?);
-        for row in 0..scores.n_rows() {
-            for (column, score) in columns.iter_mut().zip(scores.row(row)) {
-                column.push(*score);
-            }
-        }
-    }
+    let (scores, lost) = pca.transform_blocks(blocks)?;
     let mut worst: Vec<(usize, f64)> = lost.into_iter().enumerate().collect();
     worst.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     let keys = strings(images, KEY)?;
@@ -353,7 +341,8 @@ fn project(
             lost,
         })
         .collect();
-    for (j, column) in columns.into_iter().enumerate() {
+    for j in 0..pca.n_components() {
+        let column: Vec<f32> = (0..scores.n_rows()).map(|i| scores.row(i)[j]).collect();
         images.with_column(Column::new(pc(j).into(), column))?;
     }
     Ok(worst)

@@ -17,11 +17,11 @@ use sha2::{Digest, Sha256};
 
 use crate::atomic;
 use crate::error::{Error, Result};
-use crate::matrix::{column, strings};
+use crate::matrix::{Matrix, column, strings};
 use crate::place::{JSON, PARQUET, Place};
 use crate::rejection::Rejection;
 use crate::s3::Prefix;
-use crate::schema::{ETAG, KEY, LABEL, SIZE_BYTES};
+use crate::schema::{ETAG, FEATURES, KEY, LABEL, SIZE_BYTES};
 use crate::source::local::hex;
 
 /// Images of a shard: 128 x 25,088 values are 12.8 MB, small enough to hold several, large enough that a receipt a
@@ -29,7 +29,7 @@ use crate::source::local::hex;
 pub const SHARD_LEN: usize = 128;
 
 /// Version of the layout of a shard and its receipt.
-const SCHEMA: &str = "fruits-shard/2";
+const SCHEMA: &str = "fruits-shard/3";
 
 /// Where shards and receipts lie in a cache.
 const FOLDER: &str = "features";
@@ -188,10 +188,11 @@ impl Store {
         (whole && receipt.holds(shard)).then_some(receipt)
     }
 
-    /// Writes a shard, then its receipt; here first, then in the bucket.
+    /// Writes a shard, then its receipt; here first, then in the bucket. `images` has the column `features`
+    /// `Array(Float32, n_features)`, which the file holds as bytes.
     ///
     /// # Errors
-    /// [`Error::Storage`], [`Error::Bucket`].
+    /// [`Error::Storage`], [`Error::Bucket`]; [`Error::Invalid`] if there are no such features.
     pub fn commit(
         &self,
         shard: &Shard,
@@ -205,6 +206,8 @@ impl Store {
         }
         let (data, receipt_path) = self.paths(shard);
         create_parent(&data)?;
+        let features = Matrix::from_arrays(&images, FEATURES)?;
+        images.with_column(features.to_binaries(FEATURES))?;
         let mut bytes = Vec::new();
         // One row group: a shard is always read whole.
         ParquetWriter::new(&mut bytes)
@@ -235,12 +238,12 @@ impl Store {
         Ok(receipt)
     }
 
-    /// Reads a committed shard: the columns that [`Store::commit`] was given.
+    /// Reads a committed shard: the columns that [`Store::commit`] was given but `features`, and these, n x n_features.
     ///
     /// # Errors
     /// [`Error::Storage`] if the file is not the one its receipt names; the receipt is then taken back, so that the
     /// next run computes the shard again. [`Error::Bucket`].
-    pub fn read(&self, shard: &Shard, receipt: &Receipt) -> Result<DataFrame> {
+    pub fn read(&self, shard: &Shard, receipt: &Receipt) -> Result<(DataFrame, Matrix)> {
         let (data, receipt_path) = self.paths(shard);
         let is_here = data.exists();
         let bytes = match &self.bucket {
@@ -265,9 +268,11 @@ impl Store {
             create_parent(&data)?;
             atomic::write(&data, &bytes)?;
         }
-        Ok(ParquetReader::new(std::io::Cursor::new(bytes))
+        let images = ParquetReader::new(std::io::Cursor::new(bytes))
             .set_rechunk(true)
-            .finish()?)
+            .finish()?;
+        let features = Matrix::from_binaries(&images, FEATURES, receipt.n_features)?;
+        Ok((images.drop(FEATURES)?, features))
     }
 
     fn paths(&self, shard: &Shard) -> (PathBuf, PathBuf) {

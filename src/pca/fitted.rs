@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::panel::CHUNK;
 use super::sweep::not_finite;
-use super::{BLOCK_ROWS, Keep, PcaParams, Solution, Solver, reaches};
+use super::{BLOCK_ROWS, Keep, PcaParams, RowBlocks, Solution, Solver, reaches};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::record::Needed;
@@ -222,18 +222,54 @@ impl Pca {
     /// # Errors
     /// [`Error::Invalid`] if the rows have another length or hold NaN or infinity.
     pub fn transform_block(&self, rows: &Matrix) -> Result<Matrix> {
-        let (d, k) = (self.n_features(), self.n_components());
-        if rows.n_cols() != d {
-            return Err(Error::Invalid(format!(
-                "this PCA was fitted to {d} features, the rows have {}",
-                rows.n_cols()
-            )));
+        self.check_width(rows.n_cols())?;
+        let scores = self.scores(rows.values(), 0)?;
+        Matrix::new(rows.n_rows(), self.n_components(), scores)
+    }
+
+    /// Scores of rows in blocks, n x d -> n x k, and what each row loses in them: [`Pca::transform_block`] and
+    /// [`Pca::reconstruction_loss`] of each block. As many blocks are in memory as there are threads.
+    ///
+    /// # Errors
+    /// As [`Pca::transform_block`], and what [`RowBlocks::block`] returns.
+    pub fn transform_blocks(&self, blocks: &dyn RowBlocks) -> Result<(Matrix, Vec<f64>)> {
+        self.check_width(blocks.n_cols())?;
+        let n_rows_of_block = blocks.n_rows().div_ceil(blocks.n_blocks().max(1));
+        let (mut values, mut lost) = (Vec::new(), Vec::with_capacity(blocks.n_rows()));
+        let indices: Vec<usize> = (0..blocks.n_blocks()).collect();
+        for group in indices.chunks(rayon::current_num_threads()) {
+            let found = group.par_iter().map(|&i| {
+                let rows = blocks.block(i)?;
+                let scores = self.scores(&rows, i * n_rows_of_block)?;
+                let lost = self.losses(&rows, &scores);
+                Ok((scores, lost))
+            });
+            for (scores, losses) in found.collect::<Result<Vec<_>>>()? {
+                values.extend(scores);
+                lost.extend(losses);
+            }
         }
-        if let Some(at) = rows.values().iter().position(|x| !x.is_finite()) {
-            return Err(not_finite(at / d, at % d, rows.values()[at]));
+        let scores = Matrix::new(lost.len(), self.n_components(), values)?;
+        Ok((scores, lost))
+    }
+
+    fn check_width(&self, n_cols: usize) -> Result<()> {
+        match self.n_features() {
+            d if d == n_cols => Ok(()),
+            d => Err(Error::Invalid(format!(
+                "this PCA was fitted to {d} features, the rows have {n_cols}"
+            ))),
+        }
+    }
+
+    /// Of whole rows, the first of which has the number `first` in what is said of a fault.
+    fn scores(&self, rows: &[f32], first: usize) -> Result<Vec<f32>> {
+        let (d, k) = (self.n_features(), self.n_components());
+        if let Some(at) = rows.iter().position(|x| !x.is_finite()) {
+            return Err(not_finite(first + at / d, at % d, rows[at]));
         }
         let v = MatRef::from_row_major_slice(&self.components, k, d);
-        let parts = rows.values().par_chunks(BLOCK_ROWS * d).map(|block| {
+        let parts = rows.par_chunks(BLOCK_ROWS * d).map(|block| {
             let n = block.len() / d;
             let mut sum = vec![0.0_f64; n * k];
             let mut part = vec![0.0_f32; n * k];
@@ -256,7 +292,7 @@ impl Pca {
             }
             sum.into_iter().map(|s| s as f32).collect::<Vec<_>>()
         });
-        Matrix::new(rows.n_rows(), k, parts.collect::<Vec<_>>().concat())
+        Ok(parts.collect::<Vec<_>>().concat())
     }
 
     /// Share of the squared distance of each row from the mean that its scores lose, 0 to 1: `1 - ||s||^2 /
@@ -277,20 +313,23 @@ impl Pca {
                 expected.2
             )));
         }
-        let loss = |i: usize| {
-            let centred = rows
-                .row(i)
-                .iter()
-                .zip(&self.mean)
-                .map(|(&x, m)| f64::from(x) - m);
+        Ok(self.losses(rows.values(), scores.values()))
+    }
+
+    /// Of whole rows and their scores.
+    fn losses(&self, rows: &[f32], scores: &[f32]) -> Vec<f64> {
+        let loss = |(row, scores): (&[f32], &[f32])| {
+            let centred = row.iter().zip(&self.mean).map(|(&x, m)| f64::from(x) - m);
             let distance: f64 = centred.map(|x| x * x).sum();
-            let kept: f64 = scores.row(i).iter().map(|&s| f64::from(s).powi(2)).sum();
+            let kept: f64 = scores.iter().map(|&s| f64::from(s).powi(2)).sum();
             if distance > 0.0 {
                 (1.0 - kept / distance).clamp(0.0, 1.0)
             } else {
                 0.0
             }
         };
-        Ok((0..rows.n_rows()).into_par_iter().map(loss).collect())
+        let rows = rows.par_chunks_exact(self.n_features());
+        let scores = scores.par_chunks_exact(self.n_components());
+        rows.zip(scores).map(loss).collect()
     }
 }

@@ -9,8 +9,7 @@ use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::pca::RowBlocks;
 use crate::schema::{
-    ETAG, FEATURES, HEIGHT, KEY, LABEL, MODE, ORIENTATION, SHA256, SIZE_BYTES, THUMBNAIL,
-    VERSION_ID, WIDTH,
+    ETAG, HEIGHT, KEY, LABEL, MODE, ORIENTATION, SHA256, SIZE_BYTES, THUMBNAIL, VERSION_ID, WIDTH,
 };
 use crate::store::{Receipt, Shard, Store};
 
@@ -75,11 +74,9 @@ pub(super) fn gather<'a>(
         if !control.advance("gather", n_done, n_rows as u64) {
             return Err(Error::Interrupted);
         }
-        let read = group.par_iter().map(|(shard, receipt)| {
-            let frame = store.read(shard, receipt)?;
-            let matrix = Matrix::from_arrays(&frame, FEATURES)?;
-            Ok((frame.drop(FEATURES)?, matrix))
-        });
+        let read = group
+            .par_iter()
+            .map(|(shard, receipt)| store.read(shard, receipt));
         for (frame, matrix) in read.collect::<Result<Vec<_>>>()? {
             n_done += frame.height() as u64;
             running.add(&matrix);
@@ -160,8 +157,8 @@ impl Blocks<'_> {
             return Ok(Cow::Borrowed(&matrices[i]));
         }
         let (shard, receipt) = self.shards[i];
-        let frame = self.store.read(shard, receipt)?;
-        Ok(Cow::Owned(Matrix::from_arrays(&frame, FEATURES)?))
+        let (_, matrix) = self.store.read(shard, receipt)?;
+        Ok(Cow::Owned(matrix))
     }
 }
 

@@ -86,7 +86,8 @@ pub fn synthesise(features: &Path, n_rows: usize, out: &Path) -> Outcome {
     let store = Store::open(Some(&Place::Folder(out.to_path_buf())))?;
     let mut random = ChaCha8Rng::seed_from_u64(SEED);
     let mut below = |bound: usize| (random.next_u64() % bound as u64) as usize;
-    for shard in plan(n_rows)? {
+    // Whole shards: they are named by their rows, and more or fewer of them are taken.
+    for shard in plan(n_rows.next_multiple_of(SHARD_LEN))? {
         let first = shard.index * SHARD_LEN;
         let n_here = shard.manifest.height();
         let mut values = Vec::with_capacity(n_here * d);
@@ -151,10 +152,10 @@ impl RowBlocks for Shards {
 
     fn block(&self, i: usize) -> fruits::Result<Cow<'_, [f32]>> {
         let (shard, receipt) = &self.shards[i];
-        let frame = self.store.read(shard, receipt)?;
+        let (_, matrix) = self.store.read(shard, receipt)?;
         self.n_bytes
             .fetch_add(receipt.size_bytes, Ordering::Relaxed);
-        let mut values = Matrix::from_arrays(&frame, FEATURES)?.into_values();
+        let mut values = matrix.into_values();
         values.truncate((self.n_rows - i * SHARD_LEN).min(SHARD_LEN) * self.n_cols);
         Ok(Cow::Owned(values))
     }
@@ -162,7 +163,6 @@ impl RowBlocks for Shards {
 
 pub fn streamed(folder: &Path, n_rows: usize, threads: usize, scores: Option<&Path>) -> Outcome {
     let store = Store::open(Some(&Place::Folder(folder.to_path_buf())))?;
-    // Shards are named by their rows: a part of the last one is read whole and cut.
     let plan = plan(n_rows.next_multiple_of(SHARD_LEN))?;
     let found = store.receipts(&plan, &mut || true)?;
     let shards: Option<Vec<_>> = plan
@@ -194,15 +194,9 @@ pub fn streamed(folder: &Path, n_rows: usize, threads: usize, scores: Option<&Pa
         passes.push(split.elapsed().as_secs_f64());
         let fit_bytes = blocks.n_bytes.load(Ordering::Relaxed);
         let split = Instant::now();
-        let mut values = Vec::with_capacity(n_rows * pca.n_components());
-        for i in 0..blocks.n_blocks() {
-            let block = blocks.block(i)?.into_owned();
-            let block = Matrix::new(block.len() / n_cols, n_cols, block)?;
-            values.extend(pca.transform_block(&block)?.into_values());
-        }
+        let (found, _) = pca.transform_blocks(&blocks)?;
         let scores_s = split.elapsed().as_secs_f64();
         let elapsed_s = began.elapsed().as_secs_f64();
-        let found = Matrix::new(n_rows, pca.n_components(), values)?;
         if let Some(path) = scores {
             files::write(path, &found)?;
         }
