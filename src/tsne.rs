@@ -221,7 +221,7 @@ pub fn embed(
             return Err(Error::Interrupted);
         }
     }
-    let z = normaliser(descent.positions(), params.theta as f32);
+    let z = normaliser(descent.positions());
     let kl_divergence = kl_divergence(&p, descent.positions(), z);
     let positions = Matrix::new(n, 2, descent.positions().as_flattened().to_vec())?;
     if !kl_divergence.is_finite() || check_finite(&positions).is_err() {
