@@ -10,7 +10,7 @@ JUPYTER_ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help prerequisites setup setup-notebook build report notebook notebooks test test-notebooks test-template test-deploy check bench dist clean
+.PHONY: help prerequisites setup setup-notebook build report notebook notebooks test test-notebooks test-template test-deploy check bench-programs bench bench-quick dist clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,12 +59,20 @@ test-deploy: dist ## run an instance of deploy/ in a bare Debian (root, debootst
 check: prerequisites ## formatting, clippy and documentation, warnings denied
 	cargo fmt --all --check
 	cargo clippy --release --all-targets --locked -- -D warnings
-	cargo clippy --release --all-targets --locked --package s3-server --package fruits-library -- -D warnings
+	cargo clippy --release --all-targets --locked --package s3-server --package fruits-library --package fruits-bench -- -D warnings
 	rustfmt --check --edition 2024 notebooks/fruits/build.rs notebooks/fruits/lib.rs
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps --locked
 
-bench: prerequisites setup ## measure the speed claims (BENCH_ARGS="...")
-	cargo run --release --locked --example bench -- $(BENCH_ARGS)
+bench-programs: prerequisites setup
+	@python3 benches/setup.py
+	cargo build --release --locked --bin report
+	cargo build --release --locked --package fruits-bench
+
+bench: bench-programs ## measure against the peers into benches/RESULTS.md (BENCH_ARGS="--input DIR ...")
+	@python3 benches/run.py $(BENCH_ARGS)
+
+bench-quick: bench-programs ## the same with less of everything, in five minutes
+	@python3 benches/run.py --quick $(BENCH_ARGS)
 
 dist: setup build ## pack `report` with all it needs into dist/, for EC2
 	@python3 deploy/dist.py

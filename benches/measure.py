@@ -181,10 +181,10 @@ class Bench:
         return features, scores
 
     def shards(self):
-        """Synthetic descriptors, as many as any group takes."""
+        """Synthetic descriptors, as many as any PCA takes; t-SNE of more rows takes theirs again, with noise."""
         features, _ = self.described()
         folder = self.work / "shards"
-        n_rows = max(self.plan.n_rows, *self.plan.pca_curve, *self.plan.tsne_curve)
+        n_rows = max(self.plan.n_rows, *self.plan.pca_curve)
         if "synthetic descriptors" not in self.prepared:
             shutil.rmtree(folder, ignore_errors=True)
         options = ["--features", features, "--rows", n_rows, "--out", folder]
