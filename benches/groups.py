@@ -109,7 +109,7 @@ def cold(bench):
         shutil.rmtree(out, ignore_errors=True)
 
     command = bench.report(out, cache, bench.plan.n_images)
-    return Contestant(targets.OURS, command, ours=True, before=before, read=timings(out), time="wall_s")
+    return Contestant(targets.OURS, command, ours=True, before=before, read=timings(out), time="wall_s", n_runs=1)
 
 
 def chain(bench):
@@ -118,7 +118,7 @@ def chain(bench):
     options = ["--images", bench.image_list(n_sample), "--features", features, "--out", bench.work / "first-version"]
     theirs = Contestant(
         targets.FIRST_VERSION, bench.peer("first_version.py", *options), before=bench.described,
-        time="extrapolated_total_s", note=f"`predict` extrapolated from {n_sample} images",
+        time="extrapolated_total_s", note=f"`predict` extrapolated from {n_sample} images", n_runs=1,
     )
     conditions = f"{n:,} images, whole processes: descriptors, PCA, t-SNE and the report, or the plots of the first version."
     record = bench.compare("chain", targets.CHAIN, [cold(bench), theirs], "", conditions)
@@ -209,9 +209,11 @@ def tsne(bench):
 def beside_opentsne(bench, comparison, scores, n, with_slow):
     options = ["--scores", scores, "--rows", n, "--iterations", bench.plan.iterations]
 
+    # Minutes a run; the small one says how much runs differ.
+    n_runs = None if with_slow else 1
     contestants = [
-        saving(bench, comparison, targets.OURS, bench.program("tsne", *options), ours=True),
-        saving(bench, comparison, targets.OPENTSNE, bench.peer("opentsne.py", *options)),
+        saving(bench, comparison, targets.OURS, bench.program("tsne", *options), ours=True, n_runs=n_runs),
+        saving(bench, comparison, targets.OPENTSNE, bench.peer("opentsne.py", *options), n_runs=n_runs),
     ]
     if with_slow:
         for name, command in [
@@ -270,19 +272,25 @@ def whole_runs(bench):
     def before():
         shutil.rmtree(cache, ignore_errors=True)
 
+    def add(n, run, stages):
+        run_curve["points"].append({"n": n, **run})
+        for stage in stages:
+            if stage["name"] in of_stage:
+                of_stage[stage["name"]]["points"].append({"n": n, "elapsed_s": stage["wall_s"]})
+
     for n in bench.plan.images_curve:
-        limit = n if n < len(bench.images) else None
-        command = bench.report(out, cache, limit)
+        command = bench.report(out, cache, n)
         run = point(bench, "scaling", Contestant(targets.OURS, command, before=before, read=timings(out)))
         if "failed" in run:
             run_curve["failed"].append({"n": n, "reason": run["failed"]})
         else:
-            run_curve["points"].append({"n": n, **picked(run, "elapsed_s", "peak_rss_bytes")})
-            for stage in run["values"]["stages"]:
-                if stage["name"] in of_stage:
-                    of_stage[stage["name"]]["points"].append({"n": n, "elapsed_s": stage["wall_s"]})
+            add(n, picked(run, "elapsed_s", "peak_rss_bytes"), run["values"]["stages"])
         bench.write()
     before()
+    for run in bench.results["profile"]:
+        if run["name"] == "cold" and run["n_images"] > max(bench.plan.images_curve):
+            add(run["n_images"], {"elapsed_s": run["total_s"], "peak_rss_bytes": run["peak_rss_bytes"]}, run["stages"])
+    bench.write()
 
 
 def point(bench, log, contestant):

@@ -122,7 +122,7 @@ ACCURACY = {
 
 
 def accuracy(row):
-    return ", ".join(word(row["accuracy"][name]) for name, word in ACCURACY.items() if name in row.get("accuracy", {}))
+    return ", ".join(word(row["accuracy"][name]) for name, word in ACCURACY.items() if row.get("accuracy", {}).get(name) is not None)
 
 
 def cell(text):

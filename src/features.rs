@@ -30,7 +30,7 @@ pub struct Features {
 /// Computes the descriptor of each row's `pixels` (224 x 224 x 3 bytes of RGB, as [`crate::resize`] gives).
 ///
 /// A descriptor is VGG16's last pooling layer, 7 x 7 x 512 `f32`, flattened with channels last as Keras does.
-/// `keep_going` is asked before each batch with the number of images done.
+/// `keep_going` is asked before each call of the network with the number of images done.
 ///
 /// # Errors
 /// [`Error::Invalid`] for a wrong `pixels` column, [`Error::Runtime`] if the network fails,
@@ -55,11 +55,12 @@ pub fn features(
         )));
     }
     let mut values = Vec::with_capacity(pixels.len() * network.n_features());
-    for (i, batch) in pixels.chunks(BATCH).enumerate() {
-        if !keep_going(i * BATCH) {
+    let capacity = network.capacity();
+    for (i, images) in pixels.chunks(capacity).enumerate() {
+        if !keep_going(i * capacity) {
             return Err(Error::Interrupted);
         }
-        values.extend(network.run(batch)?);
+        values.extend(network.run(images)?);
     }
     let matrix = Matrix::new(pixels.len(), network.n_features(), values)?;
     let finite: Vec<bool> = (0..matrix.n_rows())
