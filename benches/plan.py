@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class Plan:
-    # Of the folder, at most; the first ones, taken from the classes in turn. None: all.
+    # Of the folder, at most: `report --limit` spreads them over it, lists take from the classes in turn. None: all.
     n_images: int | None = None
     # One shard; its 18 s of float32 on two cores leave room for five pairs below `SHORT_S`.
     n_images_f32: int = 128

@@ -4,7 +4,8 @@
     python3 benches/results.py benches/results.json [OTHER/results.json ...] > benches/RESULTS.md
 
 Several files, of several machines, make a section each. benches/remarks.md, if it is there, is merged under the tables of
-the group that a heading names: `## tsne` under those of the first file, `## tsne 2` under those of the second.
+the group that a heading names: `## tsne` under those of the first file, `## tsne 2` under those of the second; `## targets`
+under the targets.
 Links to plots are relative to the folder of the first file.
 """
 
@@ -112,7 +113,7 @@ ACCURACY = {
     "ratio_sum": lambda v: f"sum of ratios {v:.6f}",
     "max_ratio_difference": lambda v: f"each ratio within {v:.1e}",
     "residual": lambda v: f"residual {v:.1e}",
-    "n_passes": lambda v: f"{v} passes",
+    "n_passes": lambda v: f"{v} passes" if v > 1 else "",
     "kl_divergence": lambda v: f"KL {v:.4f}",
     "own_kl_divergence": lambda v: f"KL by its own count {v:.4f}",
     "trustworthiness": lambda v: f"trustworthiness {v:.5f}",
@@ -122,7 +123,9 @@ ACCURACY = {
 
 
 def accuracy(row):
-    return ", ".join(word(row["accuracy"][name]) for name, word in ACCURACY.items() if row.get("accuracy", {}).get(name) is not None)
+    values = row.get("accuracy", {})
+    words = [word(values[name]) for name, word in ACCURACY.items() if values.get(name) is not None]
+    return ", ".join(filter(None, words))
 
 
 def cell(text):
@@ -271,18 +274,22 @@ def streamed_limits(results):
     passes_s = values.get("phases", {}).get("passes_s")
     if not passes_s or "bytes_read" not in values:
         return ""
+    first_s, *others_s = passes_s
     read_s = values["bytes_read"] / (limits["disk_read_mb_s"] * 1e6)
-    gflop = len(passes_s) * 4 * run["n_items"] * N_FEATURES * N_KRYLOV / 1e9
-    product_s = gflop / limits["gemm_f32_gflops"]
-    slower, bound_s = max([("reading", read_s), ("products", product_s)], key=lambda pair: pair[1])
-    took_s = sum(passes_s)
-    return (
-        f"\nThe {len(passes_s)} passes took {duration(took_s)}. Reading their {values['bytes_read'] / 1e9:.2f} GB at the "
-        f"disk's {significant(limits['disk_read_mb_s'])} MB/s takes {duration(read_s)} (what stays in the system's cache "
-        f"after the first pass is read faster); their products, 4 n d l a pass with l = {N_KRYLOV}, at the "
-        f"{significant(limits['gemm_f32_gflops'])} GFLOP/s of a float32 matrix product take {duration(product_s)}. The slower "
-        f"of the two, {slower}, is {percent(bound_s / took_s)} of the time of the passes.\n"
+    product_s = 4 * run["n_items"] * N_FEATURES * N_KRYLOV / 1e9 / limits["gemm_f32_gflops"]
+    text = (
+        f"\nAll passes together read {values['bytes_read'] / 1e9:.2f} GB, {duration(read_s)} at the disk's "
+        f"{significant(limits['disk_read_mb_s'])} MB/s. The products of one pass, 4 n d l with l = {N_KRYLOV} as if no value were "
+        f"zero, take {duration(product_s)} at the {significant(limits['gemm_f32_gflops'])} GFLOP/s of a float32 matrix product. "
+        f"The first pass took {duration(first_s)}: besides, it checks, decompresses and compresses every row."
     )
+    if others_s:
+        other_s = statistics.median(others_s)
+        text += (
+            f" The others took {duration(other_s)} each, {times(product_s / other_s)} the speed of that product: what they need is "
+            "in memory, and zeros are not multiplied."
+        )
+    return text + "\n"
 
 
 def scaling(results, folder):
@@ -360,7 +367,7 @@ def machine_limits(results):
             rate = run["n_images"] * N_FEATURES * 4 / stages["gather"]["wall_s"] / 1e9
             lines.append(
                 f"Gathering gave {rate:.2f} GB/s of descriptors out of their shards, "
-                f"{percent(rate / limits['memory_gb_s'])} of what memory moves."
+                f"{percent(2 * rate / limits['memory_gb_s'])} of the rate at which memory is copied."
             )
     decode = results.get("decode")
     if decode:
@@ -401,7 +408,11 @@ def sections(remarks):
 
 
 def one(results, remarks, number, folder):
+    def remark(group):
+        return remarks.get(group if number == 1 else f"{group} {number}", "")
+
     text = head(results) + "\n## Targets\n\n" + targets(results)
+    text += f"\n{remark('targets')}\n" if remark("targets") else ""
     for group, (title, about) in GROUPS.items():
         records = [c for c in results["comparisons"] if c["group"] == group]
         blocks = [comparison(record) for record in records]
@@ -412,7 +423,7 @@ def one(results, remarks, number, folder):
         if group == "scaling":
             blocks.append(scaling(results, folder).strip())
         blocks += [f"Not measured: {s['reason']}." for s in results["skipped"] if s["group"] == group]
-        blocks.append(remarks.get(group if number == 1 else f"{group} {number}", ""))
+        blocks.append(remark(group))
         blocks = [block.strip() for block in blocks if block.strip()]
         if blocks:
             text += f"\n## {title}\n\n" + "\n\n".join([about] * bool(about) + blocks) + "\n"
@@ -424,8 +435,8 @@ def render(all_results, remarks="", folders=None):
     text = (
         "# Results\n\n"
         "Written by benches/run.py; what people remark comes from benches/remarks.md. Every contestant ran as a process of "
-        "its own on the same cores with as many threads, in rounds: all of a comparison one after the other, in turn "
-        "forwards and backwards. Times are of the work itself, without start, imports and loading of model or data, unless "
+        "its own on the same cores, with as many threads where it has threads (linfa's crates use one), in rounds: all of a "
+        "comparison one after the other, in turn forwards and backwards. Times are of the work itself, without start, imports and loading of model or data, unless "
         "it says `whole process`. Peak memory is that of the whole process.\n\n"
     )
     notes = sections(remarks)

@@ -53,11 +53,14 @@ class Target:
     accuracy: Accuracy | None = None
 
 
-# float32 of two runtimes, and bf16 beside float32: cosines of each image (README.md beside this file).
+# float32 of two runtimes, and bf16 beside float32: cosines of each image (tests/it/reference.rs).
 COSINE_F32 = Accuracy("min_cosine", 0.9999, at_least=True)
 COSINE_BF16 = Accuracy("min_cosine", 0.9995, at_least=True)
+# Of the exact ratios: those of scikit-learn's randomized solver are themselves 1.6e-5 from them.
 SAME_RATIOS = Accuracy("max_ratio_difference", 1e-5)
 DIVERGENCE = Accuracy("kl_divergence", None)
+# Each by its own count.
+OWN_DIVERGENCE = Accuracy("own_kl_divergence", None)
 
 TARGETS = (
     Target("features bf16, whole path from JPEG", FEATURES, OURS_BF16, 8.0, (KERAS_BATCH,), accuracy=COSINE_BF16),
@@ -68,7 +71,7 @@ TARGETS = (
     Target("PCA streamed", PCA_STREAMED, OURS, 2e9, unit="peak memory"),
     Target("t-SNE, real scores", TSNE, OURS, 2.5, (OPENTSNE,), accuracy=DIVERGENCE),
     Target("t-SNE, synthetic scores", TSNE_LARGE, OURS, 2.0, (OPENTSNE,), accuracy=DIVERGENCE),
-    Target("whole chain, cold", CHAIN, OURS, 15.0, (FIRST_VERSION,)),
+    Target("whole chain, cold", CHAIN, OURS, 15.0, (FIRST_VERSION,), accuracy=OWN_DIVERGENCE),
     Target("start of `report --help`", START, HELP, 0.020, unit="s"),
     Target("start of `report doctor`", START, DOCTOR, 0.300, unit="s"),
 )

@@ -443,7 +443,7 @@ pub struct Stage {
 pub struct Part {
     /// In words: `network`, `writing` ...
     pub name: String,
-    /// Time at work in seconds, waiting not counted; parts that work side by side overlap.
+    /// Wall time in seconds, without waiting for the part beside it; parts that work side by side overlap.
     pub busy_s: f64,
 }
 

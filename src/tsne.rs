@@ -250,7 +250,7 @@ fn joint_probabilities(scores: &Matrix, perplexity: f64) -> Result<(Affinities, 
 /// summed over all pairs, which takes 5 s at 67,692 rows on two cores.
 ///
 /// # Errors
-/// [`Error::Invalid`] for matrices of other shapes, or with values that are no finite numbers.
+/// [`Error::Invalid`] for matrices of other shapes, or with values that are no finite numbers, and for a perplexity below 1.
 ///
 /// # References
 /// van der Maaten & Hinton 2008, "Visualizing data using t-SNE", equations 2 and 4
@@ -263,6 +263,11 @@ pub fn divergence(scores: &Matrix, positions: &Matrix, perplexity: f64) -> Resul
             scores.n_rows()
         )));
     }
+    let params = TsneParams {
+        perplexity,
+        ..TsneParams::default()
+    };
+    params.check()?;
     check_finite(scores)?;
     check_finite(positions)?;
     let (p, _) = joint_probabilities(scores, perplexity)?;
@@ -379,6 +384,7 @@ mod tests {
         assert!((found - embedding.kl_divergence).abs() < 1e-12);
         assert!(divergence(&scores, &normal(239, 2, 1), 10.0).is_err());
         assert!(divergence(&scores, &normal(240, 3, 1), 10.0).is_err());
+        assert!(divergence(&scores, &embedding.positions, 0.0).is_err());
     }
 
     #[test]

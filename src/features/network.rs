@@ -23,19 +23,19 @@ const MEAN_BGR: [f32; 3] = [103.939, 116.779, 123.68];
 
 /// Most batches that bf16 computes side by side, on a share of the threads each. With all threads on one batch every layer
 /// ends with a wait for the slowest: on two cores with AMX whose neighbours were busy OpenVINO took 1.6 to 1.8 times as long
-/// so; on two idle cores both take the same. A lane takes 280 MB, which is why there are no more.
-const MAX_LANES: usize = 2;
+/// so; on two idle cores both take the same. A stream takes 280 MB, which is why there are no more.
+const MAX_STREAMS: usize = 2;
 
 /// VGG16 (or a model of the same input) ready to compute.
 #[derive(Debug)]
 pub struct Vgg16 {
-    lanes: Vec<Lane>,
+    streams: Vec<Stream>,
     n_features: usize,
 }
 
 /// A session that computes a batch while others compute theirs.
 #[derive(Debug)]
-struct Lane {
+struct Stream {
     session: Session,
     input: Vec<f32>,
 }
@@ -53,20 +53,20 @@ impl Vgg16 {
         threads: usize,
     ) -> Result<Self> {
         let environment = runtime.environment()?;
-        let n_lanes = match arithmetic {
+        let n_streams = match arithmetic {
             Arithmetic::F32 => 1,
-            Arithmetic::Bf16 => threads.clamp(1, MAX_LANES),
+            Arithmetic::Bf16 => threads.clamp(1, MAX_STREAMS),
         };
-        let lanes = thread::scope(|scope| {
-            let load = |lane: usize| {
-                let share = threads / n_lanes + usize::from(lane < threads % n_lanes);
-                scope.spawn(move || Lane::new(environment, model, arithmetic, share.max(1)))
+        let streams = thread::scope(|scope| {
+            let load = |stream: usize| {
+                let share = threads / n_streams + usize::from(stream < threads % n_streams);
+                scope.spawn(move || Stream::new(environment, model, arithmetic, share.max(1)))
             };
-            let loading: Vec<_> = (0..n_lanes).map(load).collect();
+            let loading: Vec<_> = (0..n_streams).map(load).collect();
             loading.into_iter().map(joined).collect::<Result<Vec<_>>>()
         })?;
         let mut network = Self {
-            lanes,
+            streams,
             n_features: 0,
         };
         // The width of the output may be symbolic; one call tells it, and warms the library up.
@@ -85,7 +85,7 @@ impl Vgg16 {
     /// Images that one [`run`](Self::run) takes: a batch, or several that are computed side by side.
     #[must_use]
     pub fn capacity(&self) -> usize {
-        BATCH * self.lanes.len()
+        BATCH * self.streams.len()
     }
 
     /// Descriptors of 1 to [`capacity`](Self::capacity) images (224 x 224 x 3 bytes of RGB each), one after the other.
@@ -99,15 +99,15 @@ impl Vgg16 {
                 "the network takes at most {capacity} images of {PIXELS_LEN} bytes (224 x 224 x 3) each at once"
             )));
         }
-        let mut batches = self.lanes.iter_mut().zip(images.chunks(BATCH));
+        let mut batches = self.streams.iter_mut().zip(images.chunks(BATCH));
         thread::scope(|scope| {
             // This thread computes the first batch.
             let first = batches.next();
             let others: Vec<_> = batches
-                .map(|(lane, batch)| scope.spawn(|| lane.run(batch)))
+                .map(|(stream, batch)| scope.spawn(|| stream.run(batch)))
                 .collect();
             let mut values = match first {
-                Some((lane, batch)) => lane.run(batch)?,
+                Some((stream, batch)) => stream.run(batch)?,
                 None => Vec::new(),
             };
             for other in others {
@@ -123,7 +123,7 @@ fn joined<T>(thread: thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
     thread.join().map_err(died)?
 }
 
-impl Lane {
+impl Stream {
     fn new(
         environment: &Environment,
         model: &Model,
@@ -195,7 +195,7 @@ impl Arithmetic {
 
 /// bf16 on the OpenVINO provider alone: a part it does not take is an error, not a silent fall-back.
 fn openvino_bf16(builder: SessionBuilder, threads: usize) -> ort::Result<SessionBuilder> {
-    // Pinned, the threads of all lanes would be on the same cores.
+    // Pinned, the threads of all streams would be on the same cores.
     let config = serde_json::json!({
         "CPU": {
             "INFERENCE_PRECISION_HINT": "bf16",

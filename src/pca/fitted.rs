@@ -223,7 +223,7 @@ impl Pca {
     /// [`Error::Invalid`] if the rows have another length or hold NaN or infinity.
     pub fn transform_block(&self, rows: &Matrix) -> Result<Matrix> {
         self.check_width(rows.n_cols())?;
-        let scores = self.scores(rows.values(), 0)?;
+        let scores = self.scores(rows.values(), || Ok(0))?;
         Matrix::new(rows.n_rows(), self.n_components(), scores)
     }
 
@@ -234,13 +234,13 @@ impl Pca {
     /// As [`Pca::transform_block`], and what [`RowBlocks::block`] returns.
     pub fn transform_blocks(&self, blocks: &dyn RowBlocks) -> Result<(Matrix, Vec<f64>)> {
         self.check_width(blocks.n_cols())?;
-        let n_rows_of_block = blocks.n_rows().div_ceil(blocks.n_blocks().max(1));
         let (mut values, mut lost) = (Vec::new(), Vec::with_capacity(blocks.n_rows()));
         let indices: Vec<usize> = (0..blocks.n_blocks()).collect();
         for group in indices.chunks(rayon::current_num_threads()) {
             let found = group.par_iter().map(|&i| {
                 let rows = blocks.block(i)?;
-                let scores = self.scores(&rows, i * n_rows_of_block)?;
+                let scores =
+                    self.scores(&rows, || Ok(i * blocks.block(0)?.len() / self.n_features()))?;
                 let lost = self.losses(&rows, &scores);
                 Ok((scores, lost))
             });
@@ -262,11 +262,11 @@ impl Pca {
         }
     }
 
-    /// Of whole rows, the first of which has the number `first` in what is said of a fault.
-    fn scores(&self, rows: &[f32], first: usize) -> Result<Vec<f32>> {
+    /// Of whole rows; `first` gives the number of the first one, for what is said of a fault.
+    fn scores(&self, rows: &[f32], first: impl Fn() -> Result<usize>) -> Result<Vec<f32>> {
         let (d, k) = (self.n_features(), self.n_components());
         if let Some(at) = rows.iter().position(|x| !x.is_finite()) {
-            return Err(not_finite(first + at / d, at % d, rows[at]));
+            return Err(not_finite(first()? + at / d, at % d, rows[at]));
         }
         let v = MatRef::from_row_major_slice(&self.components, k, d);
         let parts = rows.par_chunks(BLOCK_ROWS * d).map(|block| {

@@ -59,6 +59,8 @@ pub(super) struct Sweep<'a> {
     shift: Vec<f32>,
     kept: Vec<Option<Sparse>>,
     kept_bytes: usize,
+    /// Most of `kept_bytes`.
+    pub keep_bytes: usize,
     rows_per_block: usize,
 }
 
@@ -96,6 +98,7 @@ impl<'a> Sweep<'a> {
             shift,
             kept,
             kept_bytes: 0,
+            keep_bytes: KEEP_BYTES,
             rows_per_block: first.len() / n_cols,
         })
     }
@@ -153,7 +156,7 @@ impl<'a> Sweep<'a> {
                     t.iter_mut().zip(row).for_each(|(t, &s)| *t += f64::from(s));
                 }
                 if let Rows::Sparse(sparse) = rows
-                    && self.kept_bytes + sparse.bytes() <= KEEP_BYTES
+                    && self.kept_bytes + sparse.bytes() <= self.keep_bytes
                 {
                     self.kept_bytes += sparse.bytes();
                     self.kept[i] = Some(sparse);

@@ -6,6 +6,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 
+use super::panel::Panel;
+use super::sweep::Sweep;
 use super::*;
 
 const N: usize = 500;
@@ -229,6 +231,54 @@ fn block_size_and_row_order_change_nothing_beyond_rounding() {
 }
 
 #[test]
+fn rows_that_are_kept_or_read_again_give_the_same_bytes() {
+    let rows = sparse_rows(1100, 300);
+    let q = normal(300, 5, 6);
+    let mut panel = Panel::zeros(300, 5);
+    for i in 0..300 {
+        (0..5).for_each(|j| panel.values[i * panel.stride + j] = q[(i, j)] as f32);
+    }
+    let passes = |keep_bytes: usize| {
+        let mut sweep = Sweep::new(&rows).unwrap();
+        sweep.keep_bytes = keep_bytes;
+        [(); 3].map(|()| {
+            let product = sweep.pass(&panel, None, None).unwrap();
+            (product.z.values, product.t)
+        })
+    };
+    let read_again = passes(0);
+    assert_eq!(read_again[0], read_again[2]);
+    // All nine blocks, of 17 kB each, and some of them.
+    assert_eq!(passes(usize::MAX), read_again);
+    assert_eq!(passes(80_000), read_again);
+}
+
+#[test]
+fn scores_of_blocks_are_those_of_the_whole() {
+    let rows = sparse_rows(300, 400);
+    let pca = fit(&params(5), &rows);
+    let whole = pca.transform_block(&rows).unwrap();
+    let lost = pca.reconstruction_loss(&rows, &whole).unwrap();
+    for n_rows in [7, 128, 1000] {
+        let (scores, losses) = pca.transform_blocks(&Cut(rows.clone(), n_rows)).unwrap();
+        assert_eq!(scores.n_rows(), 300);
+        // The last bits of a product depend on the rows beside it.
+        for (a, b) in whole.values().iter().zip(scores.values()) {
+            assert!((a - b).abs() < 1e-4, "{n_rows}: {a} {b}");
+        }
+        for (a, b) in lost.iter().zip(losses) {
+            assert!((a - b).abs() < 1e-5, "{n_rows}: {a} {b}");
+        }
+    }
+    assert!(pca.transform_blocks(&sparse_rows(20, 399)).is_err());
+    let mut values = rows.values().to_vec();
+    values[200 * 400 + 3] = f32::NAN;
+    let damaged = Matrix::new(300, 400, values).unwrap();
+    let error = pca.transform_blocks(&damaged).unwrap_err().to_string();
+    assert!(error.starts_with("row 200, feature 3"), "{error}");
+}
+
+#[test]
 fn any_number_of_threads_gives_the_same_bytes() {
     for rows in [
         sparse_rows(1200, 2100),
@@ -241,7 +291,7 @@ fn any_number_of_threads_gives_the_same_bytes() {
                 .unwrap();
             pool.install(|| {
                 let pca = fit(&params(4), &rows);
-                let scores = pca.transform_block(&rows).unwrap();
+                let scores = pca.transform_blocks(&rows).unwrap();
                 (pca, scores)
             })
         };

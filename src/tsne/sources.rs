@@ -95,3 +95,40 @@ impl pulp::NullaryFnOnce for Act<'_> {
 fn sum(v: [f32; LANES]) -> f32 {
     ((v[0] + v[4]) + (v[1] + v[5])) + ((v[2] + v[6]) + (v[3] + v[7]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::SeedableRng;
+    use rand_distr::{Distribution, StandardNormal};
+
+    #[test]
+    fn every_width_of_registers_gives_the_same_bytes() {
+        let mut random = ChaCha8Rng::seed_from_u64(4);
+        let mut draw = |n: usize| -> Vec<f32> {
+            (0..n)
+                .map(|_| 10.0 * Distribution::<f32>::sample(&StandardNormal, &mut random))
+                .collect()
+        };
+        // Whole vectors, a tail, a single source.
+        for n in [64, 37, 1] {
+            let mut sources = Sources::default();
+            for (x, y) in draw(n).into_iter().zip(draw(n)) {
+                sources.push(x, y, 1.0 + x.abs());
+            }
+            sources.pad();
+            let (x, y) = (draw(5), draw(5));
+            let (mut widest, mut plain) = ([Repulsion::default(); 5], [Repulsion::default(); 5]);
+            sources.act(&x, &y, &mut widest);
+            let act = Act {
+                sources: &sources,
+                x: &x,
+                y: &y,
+                forces: &mut plain,
+            };
+            pulp::NullaryFnOnce::call(act);
+            assert_eq!(widest, plain);
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! Each step alone, as a notebook calls it.
 
-use fruits::features::{Arithmetic, Cpu, Model, Precision, RuntimeFolder, Vgg16, features};
+use fruits::features::{Arithmetic, BATCH, Cpu, Model, Precision, RuntimeFolder, Vgg16, features};
 use fruits::load::{LoadParams, load, read};
 use fruits::matrix::{Matrix, strings};
 use fruits::pca::{Keep, Pca, PcaParams};
@@ -18,11 +18,11 @@ fn sample(params: &LoadParams) -> (Source, DataFrame) {
     (source, manifest)
 }
 
-fn network(arithmetic: Arithmetic) -> Vgg16 {
+fn network(arithmetic: Arithmetic, threads: usize) -> Vgg16 {
     let runtime = RuntimeFolder::find();
     let model = Model::read(None, &runtime).expect("the model");
     assert!(model.is_known());
-    Vgg16::new(&runtime, &model, arithmetic, 2).expect("the network")
+    Vgg16::new(&runtime, &model, arithmetic, threads).expect("the network")
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn the_chain_step_by_step() {
     let resized =
         resize(&read(&source, &manifest).expect("bytes"), Filter::Bicubic).expect("pixels");
     assert!(resized.rejected.is_empty());
-    let mut vgg16 = network(Arithmetic::F32);
+    let mut vgg16 = network(Arithmetic::F32, 2);
     let described = features(&resized.images, &mut vgg16, &mut |_| true)
         .expect("features")
         .images;
@@ -152,24 +152,29 @@ fn bf16_runs_on_its_own_provider_and_stays_close_to_f32() {
         return;
     }
     let (source, manifest) = sample(&LoadParams {
-        limit: Some(8),
+        // Two streams take a batch each, and then a part of one.
+        limit: Some(BATCH * 2 + 3),
         ..LoadParams::default()
     });
     let pixels = resize(&read(&source, &manifest).expect("bytes"), Filter::Bicubic)
         .expect("pixels")
         .images;
-    let compute = |arithmetic| {
-        let described = features(&pixels, &mut network(arithmetic), &mut |_| true)
+    let compute = |arithmetic, threads| {
+        let described = features(&pixels, &mut network(arithmetic, threads), &mut |_| true)
             .expect("features")
             .images;
         Matrix::from_arrays(&described, FEATURES).expect("an array column")
     };
-    let (full, short) = (compute(Arithmetic::F32), compute(Arithmetic::Bf16));
+    let (full, short) = (compute(Arithmetic::F32, 2), compute(Arithmetic::Bf16, 2));
     assert_ne!(
         full, short,
         "bf16 gave the bytes of f32: the provider fell back"
     );
-    for i in 0..8 {
+    for threads in [1, 3] {
+        // One stream, and two of which one has two threads.
+        assert_eq!(short, compute(Arithmetic::Bf16, threads), "{threads}");
+    }
+    for i in 0..full.n_rows() {
         let cosine = cosine(full.row(i), short.row(i));
         assert!(cosine >= 0.9995, "image {i}: cosine {cosine}");
     }

@@ -19,10 +19,17 @@ use serde_json::json;
 
 use crate::{Failure, Measured, Outcome, files};
 
+/// The part of the stage that is not timed.
+const LOADING: &str = "loading the network";
+
 /// Times the stage of a run, all of it but loading the network: reading, decoding, resizing, network and shards.
 pub fn features(list: &Path, precision: Precision, threads: usize, save: Option<&Path>) -> Outcome {
     let paths = listed(list)?;
-    let work = tempfile::tempdir()?;
+    // Beside the list, where the driver works: a folder for temporary files may be no disk.
+    let beside = list
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let work = tempfile::tempdir_in(beside.unwrap_or(Path::new(".")))?;
     let keys = copy(&paths, work.path())?;
     let params = Params {
         precision,
@@ -38,10 +45,8 @@ pub fn features(list: &Path, precision: Precision, threads: usize, save: Option<
     let outcome = pipeline::run(&params, &mut |_| {}, &AtomicBool::new(false))?;
     let stage = outcome.timings.stages.iter().find(|s| s.name == "features");
     let stage = stage.ok_or("the run has no stage `features`")?;
-    let part = |name: &str| {
-        let found = stage.parts.iter().find(|part| part.name == name);
-        found.map_or(0.0, |part| part.busy_s)
-    };
+    let loading = stage.parts.iter().find(|part| part.name == LOADING);
+    let loading_s = loading.map_or(0.0, |part| part.busy_s);
     let record = outcome.run.features.ok_or("the run has no features")?;
     if let Some(path) = save {
         let described = pipeline::describe(&params, &mut |_| {}, &AtomicBool::new(false))?;
@@ -60,13 +65,14 @@ pub fn features(list: &Path, precision: Precision, threads: usize, save: Option<
         files::write(path, &Matrix::new(keys.len(), matrix.n_cols(), values)?)?;
     }
     Ok(Measured {
-        elapsed_s: stage.wall_s - part("loading the network"),
+        elapsed_s: stage.wall_s - loading_s,
         n_items: keys.len(),
         values: json!({
             "precision": record.precision,
             "provider": record.provider,
             "onnxruntime": record.onnxruntime,
-            "parts_s": stage.parts.iter().map(|p| (p.name.clone(), p.busy_s)).collect::<BTreeMap<_, _>>(),
+            "loading_s": loading_s,
+            "parts_s": stage.parts.iter().filter(|p| p.name != LOADING).map(|p| (p.name.clone(), p.busy_s)).collect::<BTreeMap<_, _>>(),
         }),
     })
 }
@@ -80,20 +86,18 @@ fn listed(list: &Path) -> Result<Vec<PathBuf>, Failure> {
 /// The files in a folder of their own, below their classes; the keys in the order of the list.
 fn copy(paths: &[PathBuf], work: &Path) -> Result<Vec<String>, Failure> {
     let mut keys = Vec::new();
-    for path in paths {
+    for (i, path) in paths.iter().enumerate() {
         let name = path.file_name().ok_or("a path without a name")?;
+        // Two folders may hold classes and images of the same names.
+        let name = format!("{i:06}-{}", name.to_string_lossy());
         let class = path
             .parent()
             .and_then(Path::file_name)
             .ok_or("a path without a folder")?;
         let folder = work.join("images").join(class);
         std::fs::create_dir_all(&folder)?;
-        std::fs::copy(path, folder.join(name))?;
-        keys.push(format!(
-            "{}/{}",
-            class.to_string_lossy(),
-            name.to_string_lossy()
-        ));
+        std::fs::copy(path, folder.join(&name))?;
+        keys.push(format!("{}/{name}", class.to_string_lossy()));
     }
     Ok(keys)
 }

@@ -87,3 +87,23 @@ pub fn pool(threads: usize) -> Result<rayon::ThreadPool, Failure> {
 pub fn complain(text: &str) {
     let _ = writeln!(std::io::stderr(), "fruits-bench: {text}");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn matrices_come_back_whole_or_in_part() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.npy");
+        let matrix = Matrix::new(3, 2, vec![0.0, -1.5, f32::MIN_POSITIVE, 4.0, 5.0, 6.0]).unwrap();
+        write(&path, &matrix).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().len() % 8, 0);
+        assert_eq!(read(&path, None).unwrap(), matrix);
+        assert_eq!(read(&path, Some(2)).unwrap().values(), &matrix.values()[..4]);
+        let failed = read(&path, Some(4)).unwrap_err().to_string();
+        assert!(failed.ends_with("3 rows, not 4"), "{failed}");
+        std::fs::write(&path, b"\x93NUMPY\x01\x00\x02\x00{}").unwrap();
+        assert!(read(&path, None).is_err());
+    }
+}

@@ -65,7 +65,7 @@ enum Task {
         input: PathBuf,
         #[arg(long)]
         cache: PathBuf,
-        /// The first so many of each class
+        /// So many of them, spread over the folder
         #[arg(long)]
         images: Option<usize>,
         #[arg(long)]
