@@ -30,7 +30,7 @@ def machine(cores):
         "simd": [flag for flag in SIMD if flag in flags],
         "is_virtual": "hypervisor" in flags,
         "memory_bytes": int(memory[1]) * 1024,
-        "kernel": f"{platform.system()} {platform.release()}",
+        "kernel": f"{platform.system()} {platform.release().partition('-')[0]}",
     }
 
 

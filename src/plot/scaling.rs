@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 /// Size of the plot in pixels.
 const SIZE: At = (720.0, 424.0);
 /// Left, top, right and bottom margin in pixels, without the legend.
-const MARGIN: (f64, f64, f64, f64) = (76.0, 40.0, 24.0, 62.0);
+const MARGIN: (f64, f64, f64, f64) = (76.0, 40.0, 36.0, 62.0);
 /// Height of a line of the legend.
 const LEGEND_LINE: f64 = 18.0;
 

@@ -100,7 +100,10 @@ mod tests {
         write(&path, &matrix).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().len() % 8, 0);
         assert_eq!(read(&path, None).unwrap(), matrix);
-        assert_eq!(read(&path, Some(2)).unwrap().values(), &matrix.values()[..4]);
+        assert_eq!(
+            read(&path, Some(2)).unwrap().values(),
+            &matrix.values()[..4]
+        );
         let failed = read(&path, Some(4)).unwrap_err().to_string();
         assert!(failed.ends_with("3 rows, not 4"), "{failed}");
         std::fs::write(&path, b"\x93NUMPY\x01\x00\x02\x00{}").unwrap();
