@@ -40,7 +40,7 @@ pub fn features(list: &Path, precision: Precision, threads: usize, save: Option<
             n_iter: 251,
             ..TsneParams::default()
         },
-        ..Params::new(Source::folder(&work.path().join("images"))?)
+        ..Params::new(Source::folder(work.path().join("images"))?)
     };
     let outcome = pipeline::run(&params, &mut |_| {}, &AtomicBool::new(false))?;
     let stage = outcome.timings.stages.iter().find(|s| s.name == "features");
