@@ -43,7 +43,9 @@ test: prerequisites setup ## run all tests
 	# Named one by one, since examples would be linked, too; `make check` looks at them.
 	cargo test --release --locked --lib --bins --test it
 	cargo test --release --locked --doc
-	cargo test --release --locked --package s3-server --package fruits-bench
+	# Together, each would have what it shares with the other compiled with other features.
+	cargo test --release --locked --package s3-server
+	cargo test --release --locked --package fruits-bench
 	python3 benches/test_results.py
 
 test-notebooks: setup-notebook ## run the notebooks and break them, with the real kernel
