@@ -97,7 +97,6 @@ pub(super) fn describe(
 }
 
 /// Time at work of what works side by side.
-#[derive(Default)]
 struct Busy {
     preparing: Duration,
     computing: Duration,
