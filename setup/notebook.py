@@ -118,9 +118,12 @@ def rust_sources():
 def library(dest, rustc):
     say("compiling the library (about 15 minutes on two cores, once; seconds where `make report` was run)")
     cargo = ["cargo", "rustc", "--release", "--locked", "--package", "fruits-library"]
-    cargo += ["--message-format=json-render-diagnostics", "--", "-C", "prefer-dynamic"]
+    # FEATURES=cluster: runs on several machines. The program has them, too, so that both compute the same.
+    features = ["--features", os.environ["FEATURES"]] if os.environ.get("FEATURES") else []
+    cargo += [*features, "--message-format=json-render-diagnostics", "--", "-C", "prefer-dynamic"]
     built = run(cargo, "look at cargo's message above", cwd=ROOT, stdout=subprocess.PIPE, text=True).stdout
-    program = ["cargo", "build", "--release", "--locked", "--bin", "report", "--message-format=json-render-diagnostics"]
+    program = ["cargo", "build", "--release", "--locked", "--bin", "report", *features]
+    program += ["--message-format=json-render-diagnostics"]
     built += run(program, "look at cargo's message above", cwd=ROOT, stdout=subprocess.PIPE, text=True).stdout
     files = []
     for message in map(json.loads, built.splitlines()):

@@ -76,4 +76,4 @@ pub fn open(path: &Path) -> Result<File> {
 }
 
 /// Starts the name of a file that is not whole yet; a killed run leaves such files behind.
-const TEMPORARY_PREFIX: &str = ".fruits-partial-";
+pub(crate) const TEMPORARY_PREFIX: &str = ".fruits-partial-";

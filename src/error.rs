@@ -35,6 +35,14 @@ pub enum Error {
         /// What S3 or the network said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A cluster cannot be used, or its workers did not do what was asked.
+    #[error("{message}")]
+    Engine {
+        /// What is wrong and what to do.
+        message: String,
+        /// What the engine or a worker said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// ONNX Runtime or the model cannot be used.
     #[error("{message}")]
     Runtime {
@@ -82,6 +90,24 @@ impl Error {
         Self::Runtime {
             message: message.into(),
             source: Some(source.into()),
+        }
+    }
+}
+
+#[cfg(feature = "cluster")]
+impl From<fruits_engine::Fault> for Error {
+    fn from(fault: fruits_engine::Fault) -> Self {
+        use fruits_engine::Fault;
+        match fault {
+            Fault::Refused(message) => Self::Invalid(message),
+            Fault::Unusable { endpoint, why } => Self::Engine {
+                message: format!(
+                    "the scheduler at {endpoint} cannot be used; start `report scheduler` there, and run the same command \
+                     again, which does what is missing"
+                ),
+                source: why.into(),
+            },
+            Fault::Internal(message) => Self::Internal(format!("the engine failed: {message}")),
         }
     }
 }

@@ -51,6 +51,9 @@ pub mod tsne;
 
 pub mod store;
 
+#[cfg(feature = "cluster")]
+pub use fruits_engine as engine;
+
 pub mod pipeline;
 
 pub mod outputs;

@@ -15,9 +15,12 @@ mod linfa;
 mod panel;
 mod saved;
 mod sparse;
+mod sums;
 mod sweep;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "cluster")]
+mod wire;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -26,6 +29,15 @@ use std::str::FromStr;
 use polars::prelude::DataFrame;
 
 pub use self::fitted::Pca;
+pub(crate) use self::sums::Passes;
+use self::sweep::Sweep;
+#[cfg(feature = "cluster")]
+pub(crate) use self::{
+    panel::Panel,
+    sums::{FAN_IN, Leaf, Sums},
+    sweep::WINDOW,
+    wire::{Factor, Reader, put, put_count},
+};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::schema::FEATURES;
@@ -155,14 +167,32 @@ impl PcaParams {
         blocks: &dyn RowBlocks,
         progress: &mut dyn FnMut(usize, usize) -> bool,
     ) -> Result<Pca> {
-        self.check(blocks)?;
-        let solution = match self.solver {
-            Solver::Krylov => {
-                krylov::solve(blocks, self.keep, self.seed, self.max_passes, progress)?
+        self.check(blocks.n_rows(), blocks.n_cols())?;
+        match self.solver {
+            Solver::Krylov => self.fit_passes(&mut Sweep::new(blocks)?, progress),
+            Solver::Linfa => {
+                let solution = linfa::solve(blocks, self.keep, progress)?;
+                Ok(Pca::new(self, blocks.n_cols(), solution))
             }
-            Solver::Linfa => linfa::solve(blocks, self.keep, progress)?,
-        };
-        Ok(Pca::new(self, blocks.n_cols(), solution))
+        }
+    }
+
+    /// What is taken from the rows of all passes, decided on the first block; empty if nothing is.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn shift(first: &dyn RowBlocks) -> Result<Vec<f32>> {
+        Ok(Sweep::new(first)?.into_shift())
+    }
+
+    /// Fits with [`Solver::Krylov`] to rows that may be on other machines.
+    pub(crate) fn fit_passes(
+        &self,
+        rows: &mut dyn Passes,
+        progress: &mut dyn FnMut(usize, usize) -> bool,
+    ) -> Result<Pca> {
+        let n_cols = rows.n_cols();
+        self.check(rows.n_rows(), n_cols)?;
+        let solution = krylov::solve(rows, self.keep, self.seed, self.max_passes, progress)?;
+        Ok(Pca::new(self, n_cols, solution))
     }
 
     /// What can be said of the parameters before there are rows.
@@ -189,10 +219,9 @@ impl PcaParams {
         Ok(())
     }
 
-    fn check(&self, blocks: &dyn RowBlocks) -> Result<()> {
+    fn check(&self, n: usize, d: usize) -> Result<()> {
         self.check_params()?;
         let fault = |message: String| Err(Error::Invalid(message));
-        let (n, d) = (blocks.n_rows(), blocks.n_cols());
         if n < 2 || d == 0 {
             return fault(format!(
                 "PCA needs at least 2 rows of at least 1 feature, not {n} x {d}"

@@ -3,14 +3,25 @@
 //! This is the only module that knows the order. Descriptors stream through shards with receipts, so memory does not
 //! grow with the number of images before PCA, and a run that was killed continues.
 
+#[cfg(not(feature = "cluster"))]
+#[path = "pipeline/alone.rs"]
+mod spread;
+
 mod control;
 mod described;
+mod engine;
 mod gather;
 mod network;
 mod pace;
 mod plan;
 mod record;
 mod shards;
+#[cfg(feature = "cluster")]
+mod spread;
+#[cfg(feature = "cluster")]
+mod task;
+#[cfg(feature = "cluster")]
+mod worker;
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -21,8 +32,8 @@ use polars::prelude::*;
 use crate::error::{Error, Result};
 use crate::features::Precision;
 use crate::findings::findings;
-use crate::load::LoadParams;
-use crate::matrix::strings;
+use crate::load::{LoadParams, Loaded};
+use crate::matrix::{Matrix, strings};
 use crate::pca::{Pca, PcaParams, RowBlocks};
 use crate::place::Place;
 use crate::quality::{DEFAULT_NEIGHBORS, quality};
@@ -38,12 +49,16 @@ use crate::tsne::{Tsne, TsneParams, tsne_with};
 pub use self::control::Event;
 use self::control::{Control, Done, Watch};
 pub use self::described::{Described, describe};
-use self::gather::Gathered;
+pub use self::engine::{DEFAULT_TIMEOUT_S, Engine};
+use self::gather::{Blocks, FeatureStats};
 pub use self::pace::{Pace, Rate};
 use self::plan::Planned;
 pub use self::plan::{Plan, dry_run};
 pub(crate) use self::record::{MAX_DUPLICATE_GROUPS, near_duplicates, pca_record};
 use self::record::{begin_record, examples, flattered, pca_warnings};
+use self::spread::{Remote, Spread};
+#[cfg(feature = "cluster")]
+pub use self::worker::Worker;
 
 /// What to run, and how.
 #[derive(Debug, Clone)]
@@ -66,6 +81,10 @@ pub struct Params {
     pub tsne: TsneParams,
     /// Worker threads; no number depends on it.
     pub threads: usize,
+    /// Where descriptors and PCA are computed; no number depends on it.
+    pub engine: Engine,
+    /// Longest time in seconds without a task finished by an engine's workers.
+    pub engine_timeout_s: f64,
 }
 
 impl Params {
@@ -83,6 +102,8 @@ impl Params {
             pca: PcaParams::default(),
             tsne: TsneParams::default(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
+            engine: Engine::default(),
+            engine_timeout_s: DEFAULT_TIMEOUT_S,
         }
     }
 
@@ -142,26 +163,89 @@ pub fn run(
     control.install(params, |control| steps(params, control))
 }
 
-/// The images with their rejections, and a receipt for each shard.
-fn committed(params: &Params, control: &mut Control) -> Result<(Planned, Vec<Receipt>)> {
-    let mut planned = Planned::new(params, control)?;
-    let receipts = shards::describe(params, &planned, control)?;
+/// A receipt for each shard; `loaded` takes what was rejected while it was read.
+fn committed(
+    params: &Params,
+    planned: &Planned,
+    loaded: &mut Loaded,
+    spread: Option<&mut Spread>,
+    control: &mut Control,
+) -> Result<Vec<Receipt>> {
+    let receipts = shards::describe(params, planned, spread, control)?;
     some_may_be_read(params, &receipts)?;
     let rejected = receipts.iter().flat_map(|receipt| &receipt.rejected);
-    planned.loaded.rejected.extend(rejected.cloned());
-    Ok((planned, receipts))
+    loaded.rejected.extend(rejected.cloned());
+    Ok(receipts)
 }
 
-fn gathered<'a>(
+/// Descriptors as PCA reads them: by this process, or by workers.
+enum Rows<'a, 'b> {
+    Here(Blocks<'a>),
+    There(Remote<'a, 'b>),
+}
+
+impl Rows<'_, '_> {
+    fn n_rows(&self) -> usize {
+        match self {
+            Self::Here(blocks) => blocks.n_rows(),
+            Self::There(remote) => remote.n_rows(),
+        }
+    }
+
+    fn n_cols(&self) -> usize {
+        match self {
+            Self::Here(blocks) => blocks.n_cols(),
+            Self::There(remote) => remote.n_cols(),
+        }
+    }
+
+    fn fit(
+        &mut self,
+        params: &PcaParams,
+        progress: &mut dyn FnMut(usize, usize) -> bool,
+    ) -> Result<Pca> {
+        match self {
+            Self::Here(blocks) => params.fit_blocks(blocks, progress),
+            Self::There(remote) => remote.fit(params, progress),
+        }
+    }
+
+    fn scores(&mut self, pca: &Pca) -> Result<(Matrix, Vec<f64>)> {
+        match self {
+            Self::Here(blocks) => pca.transform_blocks(blocks),
+            Self::There(remote) => remote.scores(pca),
+        }
+    }
+}
+
+/// All columns but the descriptors, what these are like, and a way to read them again.
+type Gathered<'a, 'b> = (DataFrame, FeatureStats, Rows<'a, 'b>);
+
+fn gathered<'a, 'b>(
     planned: &'a Planned,
     receipts: &'a [Receipt],
+    spread: Option<&'b mut Spread<'a>>,
     control: &mut Control,
-) -> Result<Gathered<'a>> {
+) -> Result<Gathered<'a, 'b>> {
     control.stage("gather", blocks_total(receipts), |control| {
-        let gathered = gather::gather(&planned.store, &planned.shards, receipts, control)?;
-        let n = gathered.images.height() as u64;
+        let (images, stats, rows) = match spread {
+            None => {
+                let gather::Gathered {
+                    images,
+                    stats,
+                    blocks,
+                } = gather::gather(&planned.store, &planned.shards, receipts, control)?;
+                (images, stats, Rows::Here(blocks))
+            }
+            Some(spread) => {
+                let mut remote = Remote::new(spread, &planned.shards, receipts)?;
+                let (images, stats) = remote.survey()?;
+                (images, stats, Rows::There(remote))
+            }
+        };
+        let n = images.height() as u64;
         Ok(Done {
-            value: gathered,
+            value: (images, stats, rows),
             items: n,
             cache_hits: 0,
             note: format!("{n} descriptors"),
@@ -172,20 +256,15 @@ fn gathered<'a>(
 
 fn steps(params: &Params, control: &mut Control) -> Result<Outcome> {
     let began = Instant::now();
-    let (planned, receipts) = committed(params, control)?;
+    let (planned, mut loaded) = Planned::new(params, control)?;
     let Planned {
-        loaded,
-        network,
-        recipe,
-        ..
+        network, recipe, ..
     } = &planned;
-    let Gathered {
-        mut images,
-        stats,
-        blocks,
-    } = gathered(&planned, &receipts, control)?;
+    let mut spread = Spread::open(params, &planned.store, network, recipe, control.stop)?;
+    let receipts = committed(params, &planned, &mut loaded, spread.as_mut(), control)?;
+    let (mut images, stats, mut rows) = gathered(&planned, &receipts, spread.as_mut(), control)?;
 
-    let mut run = begin_record(params, loaded, &images)?;
+    let mut run = begin_record(params, &loaded, &images)?;
     run.provenance = network.provenance(store::manifest_text(&images, SHA256)?.as_bytes());
     run.provenance.command = self::record::command(&run.parameters);
     let mut pca = None;
@@ -203,12 +282,15 @@ fn steps(params: &Params, control: &mut Control) -> Result<Outcome> {
             &stats,
             &loaded.rejected,
             params.filter,
-            blocks.n_cols(),
+            rows.n_cols(),
             recipe,
         ));
-        pca = reduce(params, &blocks, &mut images, &mut run, control)?;
+        pca = reduce(params, &mut rows, &mut images, &mut run, control)?;
     }
-    drop(blocks);
+    if let Rows::There(remote) = &rows {
+        remote.clear()?;
+    }
+    drop(rows);
     if pca.is_some() {
         find(&mut images, &mut run, control)?;
         if embed(params, &mut images, &mut run, control)? {
@@ -226,6 +308,7 @@ fn steps(params: &Params, control: &mut Control) -> Result<Outcome> {
         peak_rss_bytes: peak_rss_bytes(),
         threads: params.threads,
         s3: params.connection().map(Connection::record),
+        cluster: spread.map(Spread::record),
         options: Vec::new(),
     };
     let rejected = rejection::to_frame(&loaded.rejected)?;
@@ -266,12 +349,12 @@ fn blocks_total(receipts: &[Receipt]) -> u64 {
 /// PCA; adds the scores to `images`.
 fn reduce(
     params: &Params,
-    blocks: &gather::Blocks,
+    rows: &mut Rows,
     images: &mut DataFrame,
     run: &mut Run,
     control: &mut Control,
 ) -> Result<Option<Pca>> {
-    let n = blocks.n_rows() as u64;
+    let n = rows.n_rows() as u64;
     let fitted = control.stage("pca", 0, |control| {
         let mut watch = Watch::start();
         let mut progress = |pass: usize, cap: usize| {
@@ -280,7 +363,7 @@ fn reduce(
             }
             control.advance("pca", pass as u64, cap as u64)
         };
-        let fitted = match params.pca.fit_blocks(blocks, &mut progress) {
+        let fitted = match rows.fit(&params.pca, &mut progress) {
             Ok(pca) => Ok(pca.with_fingerprint(&run.provenance.manifest_sha256)),
             Err(Error::Invalid(reason)) => Err(reason),
             Err(e) => return Err(e),
@@ -291,7 +374,7 @@ fn reduce(
                     1 => "first pass".to_owned(),
                     n => format!("passes 2 to {n}"),
                 });
-                let worst = project(&pca, blocks, images)?;
+                let worst = project(&pca, rows, images)?;
                 watch.split("scores");
                 let share = 100.0 * pca.explained_variance_ratio().iter().sum::<f64>();
                 let k = pca.n_components();
@@ -325,12 +408,8 @@ fn reduce(
 }
 
 /// Adds `pc1` ... `pcK` to `images`; returns the images that the components describe worst.
-fn project(
-    pca: &Pca,
-    blocks: &gather::Blocks,
-    images: &mut DataFrame,
-) -> Result<Vec<Reconstruction>> {
-    let (scores, lost) = pca.transform_blocks(blocks)?;
+fn project(pca: &Pca, rows: &mut Rows, images: &mut DataFrame) -> Result<Vec<Reconstruction>> {
+    let (scores, lost) = rows.scores(pca)?;
     let mut worst: Vec<(usize, f64)> = lost.into_iter().enumerate().collect();
     worst.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     let keys = strings(images, KEY)?;

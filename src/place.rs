@@ -93,6 +93,48 @@ impl fmt::Display for Address {
     }
 }
 
+/// Host and port of a scheduler.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Name or IPv4 address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+}
+
+/// Port of a scheduler, as Ballista has it.
+pub const SCHEDULER_PORT: u16 = 50050;
+
+impl FromStr for Endpoint {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let wrong = || {
+            Error::Invalid(format!(
+                "`{text}` is no HOST:PORT, such as 10.0.0.4:{SCHEDULER_PORT}"
+            ))
+        };
+        let (host, port) = match text.rsplit_once(':') {
+            Some((host, port)) => (host, port.parse().map_err(|_| wrong())?),
+            None => (text, SCHEDULER_PORT),
+        };
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+        if host.is_empty() || port == 0 || !host.chars().all(allowed) {
+            return Err(wrong());
+        }
+        Ok(Self {
+            host: host.to_owned(),
+            port,
+        })
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
+    }
+}
+
 /// The folder for computed descriptors: `fruits` in the user's cache folder (`$XDG_CACHE_HOME`, `~/.cache`), else in
 /// that for temporary files.
 #[must_use]

@@ -14,6 +14,7 @@ mod sheet;
 mod sketch;
 mod theme;
 mod variance;
+mod workers;
 
 pub use classes::{ClassBar, class_counts};
 pub use confusion::{ConfusionGrid, confusion};
@@ -24,6 +25,7 @@ pub use sheet::{CONTACT_EDGE, CONTACT_QUALITY, contact_sheet};
 pub(crate) use theme::escaped;
 pub use theme::{PALETTE, marker_shapes, marker_svg, shortened, shown};
 pub use variance::{Variance, variance};
+pub use workers::{WorkerBar, workers};
 
 /// What a plot says about itself to a reader who cannot see it.
 #[derive(Debug, Clone, Copy)]

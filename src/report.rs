@@ -4,6 +4,7 @@
 //! same data but for the section `timing`. The document needs nothing outside of itself, makes no
 //! request and reads without its script, which only adds what a pointer or a keyboard can ask for.
 
+mod cluster;
 mod comparison;
 mod context;
 mod dataset;

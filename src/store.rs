@@ -7,9 +7,13 @@
 //! Shards in a bucket have the same names. They are copied to this machine when they are first needed, since PCA reads
 //! them several times.
 
+#[cfg(feature = "cluster")]
+mod exchange;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use polars::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -72,6 +76,18 @@ pub struct Receipt {
     pub sha256: String,
     /// Files of the shard that could not be used.
     pub rejected: Vec<Rejection>,
+    /// Which worker of a cluster did it; absent if it was done in the run's own process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work: Option<Work>,
+}
+
+/// Who did a task of a cluster, and how long it took.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Work {
+    /// Name of the worker.
+    pub worker: String,
+    /// From the task's begin to its receipt, without waiting for the network that another task held, in milliseconds.
+    pub wall_ms: u64,
 }
 
 /// Cuts a sorted manifest into shards. `recipe` names everything else that decides the descriptors: the model's
@@ -189,7 +205,8 @@ impl Store {
     }
 
     /// Writes a shard, then its receipt; here first, then in the bucket. `images` has the column `features`
-    /// `Array(Float32, n_features)`, which the file holds as bytes.
+    /// `Array(Float32, n_features)`, which the file holds as bytes. A worker of a cluster says what it is called and when it
+    /// `began`.
     ///
     /// # Errors
     /// [`Error::Storage`], [`Error::Bucket`]; [`Error::Invalid`] if there are no such features.
@@ -199,6 +216,7 @@ impl Store {
         mut images: DataFrame,
         n_features: usize,
         mut rejected: Vec<Rejection>,
+        began: Option<(&str, Instant)>,
     ) -> Result<Receipt> {
         // Another run may have been faster; its file must stay the one its receipt names.
         if let Some(receipt) = self.receipt(shard) {
@@ -226,6 +244,7 @@ impl Store {
             size_bytes: bytes.len() as u64,
             sha256: hex(&Sha256::digest(&bytes)),
             rejected,
+            work: began.map(|(worker, began)| Work::since(worker, began)),
         };
         let text = serde_json::to_vec_pretty(&receipt)
             .map_err(|e| Error::Internal(format!("a receipt is no JSON: {e}")))?;
@@ -281,11 +300,31 @@ impl Store {
     }
 }
 
+impl Work {
+    /// A task that ends now.
+    #[must_use]
+    pub fn since(worker: &str, began: Instant) -> Self {
+        Self {
+            worker: worker.to_owned(),
+            wall_ms: began.elapsed().as_millis() as u64,
+        }
+    }
+}
+
 impl Receipt {
     /// Whether it commits this shard, for good: a file that could not be read then may be readable now.
     fn holds(&self, shard: &Shard) -> bool {
-        let same = self.schema == SCHEMA && self.fingerprint == shard.fingerprint;
-        same && self.rejected.iter().all(|r| r.reason.is_lasting())
+        self.commits(shard) && self.is_lasting()
+    }
+
+    fn commits(&self, shard: &Shard) -> bool {
+        self.schema == SCHEMA && self.fingerprint == shard.fingerprint
+    }
+
+    /// Whether another run would reject the same files.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        self.rejected.iter().all(|r| r.reason.is_lasting())
     }
 }
 

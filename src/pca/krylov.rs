@@ -14,8 +14,8 @@ use rand_distr::{Distribution, StandardNormal};
 
 use super::dense::{combine, eigen, gram, normalise, project, subtract};
 use super::panel::{Panel, Tall};
-use super::sweep::{Moments, Sweep};
-use super::{Keep, RowBlocks, Solution, fix_signs, identical, reaches};
+use super::sums::Passes;
+use super::{Keep, Solution, fix_signs, identical, reaches};
 use crate::error::{Error, Result};
 
 /// Fewest columns of the block. There are none beyond the components: a Krylov block finds more pairs than it has
@@ -38,21 +38,21 @@ const FURTHER: f64 = 1e-2;
 /// Blocks of the basis before it shrinks to its best vectors: 8 x 64 columns of 25,088 values take 51 MB.
 const MAX_BLOCKS: usize = 8;
 
-/// Runs passes over `blocks` until `keep` is met or `max_passes` were made.
+/// Runs passes over the rows until `keep` is met or `max_passes` were made.
 pub(super) fn solve(
-    blocks: &dyn RowBlocks,
+    rows: &mut dyn Passes,
     keep: Keep,
     seed: u64,
     max_passes: usize,
     progress: &mut dyn FnMut(usize, usize) -> bool,
 ) -> Result<Solution> {
-    let (n, d) = (blocks.n_rows(), blocks.n_cols());
+    let (n, d) = (rows.n_rows(), rows.n_cols());
     let rank_limit = (n - 1).min(d);
     let width = match keep {
         Keep::Components(k) if rank_limit > WHOLE_RANK => k.max(LEAST_WIDTH).min(rank_limit),
         _ => rank_limit.min(WHOLE_RANK),
     };
-    let mut covariance = Covariance::new(blocks)?;
+    let mut covariance = Covariance::new(rows);
     let mut q = start(d, width, seed)?;
     let mut space = Space {
         basis: Vec::new(),
@@ -107,7 +107,7 @@ pub(super) fn solve(
 
 /// The covariance C of the rows, as something to multiply with.
 struct Covariance<'a> {
-    sweep: Sweep<'a>,
+    rows: &'a mut dyn Passes,
     n: usize,
     /// `mu - c`; empty before the first pass.
     delta: Vec<f64>,
@@ -115,37 +115,38 @@ struct Covariance<'a> {
 }
 
 impl<'a> Covariance<'a> {
-    fn new(blocks: &'a dyn RowBlocks) -> Result<Self> {
-        let sweep = Sweep::new(blocks)?;
-        Ok(Self {
-            sweep,
-            n: blocks.n_rows(),
+    fn new(rows: &'a mut dyn Passes) -> Self {
+        Self {
+            n: rows.n_rows(),
+            rows,
             delta: Vec::new(),
             total_variance: 0.0,
-        })
+        }
     }
 
     /// `C Q` in one pass; the first also gives the mean and the total variance.
     fn times(&mut self, q: &Panel) -> Result<Tall> {
         let n = self.n as f64;
         let mut z = if self.delta.is_empty() {
-            let mut moments = Moments::default();
-            let mut product = self.sweep.pass(q, None, Some(&mut moments))?;
+            let sums = self.rows.pass(q, None, true)?;
+            let moments = sums.moments.unwrap_or_default();
             let shifted: f64 = moments.sum.iter().map(|s| s * s).sum::<f64>() / n;
             self.delta = moments.sum.iter().map(|s| s / n).collect();
             self.total_variance = (moments.squares - shifted).max(0.0) / (n - 1.0);
             if self.total_variance == 0.0 {
                 return Err(identical(self.n));
             }
+            let mut z = q.like(sums.z);
             // sum (x - mu)(x - mu)^T Q = sum (x - c)(x - c)^T Q - n delta delta^T Q.
-            rank_one(&mut product.z, &self.delta, &inner(&self.delta, q), -n);
-            product.z
+            rank_one(&mut z, &self.delta, &inner(&self.delta, q), -n);
+            z
         } else {
             let centre: Vec<f32> = inner(&self.delta, q).iter().map(|&c| c as f32).collect();
-            let mut product = self.sweep.pass(q, Some(&centre), None)?;
+            let sums = self.rows.pass(q, Some(&centre), false)?;
+            let mut z = q.like(sums.z);
             // The scores sum to zero up to rounding; what is left is taken out.
-            rank_one(&mut product.z, &self.delta, &product.t, -1.0);
-            product.z
+            rank_one(&mut z, &self.delta, &sums.t, -1.0);
+            z
         };
         z.values.iter_mut().for_each(|z| *z /= n - 1.0);
         Ok(z)
@@ -155,7 +156,7 @@ impl<'a> Covariance<'a> {
         self.delta
             .iter()
             .enumerate()
-            .map(|(j, x)| self.sweep.shift(j) + x)
+            .map(|(j, x)| self.rows.shift(j) + x)
             .collect()
     }
 }

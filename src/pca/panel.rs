@@ -4,14 +4,14 @@ use faer::MatRef;
 
 /// Columns of a task: its part of Q, 1,024 x 64 x 4 B, stays in a 2 MiB second-level cache with room
 /// for the rows that stream through.
-pub(super) const CHUNK: usize = 1024;
+pub(crate) const CHUNK: usize = 1024;
 /// Width a panel is padded to: four AVX2 or two AVX-512 registers, enough to hide the latency of a
 /// fused multiply-add.
 pub(super) const LANES: usize = 32;
 
 /// A tall matrix, row-major: a row per feature, padded with zeros to whole lanes.
-#[derive(Debug, Clone)]
-pub(super) struct Panel<T = f32> {
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Panel<T = f32> {
     pub n_rows: usize,
     pub width: usize,
     pub stride: usize,
@@ -19,7 +19,7 @@ pub(super) struct Panel<T = f32> {
 }
 
 /// A panel in double precision: sums.
-pub(super) type Tall = Panel<f64>;
+pub(crate) type Tall = Panel<f64>;
 
 impl<T: Copy + Default> Panel<T> {
     pub fn zeros(n_rows: usize, width: usize) -> Self {
@@ -38,6 +38,18 @@ impl<T: Copy + Default> Panel<T> {
         let n = CHUNK.min(self.n_rows - start);
         let values = &self.values[start * self.stride..][..n * self.stride];
         MatRef::from_row_major_slice(values, n, self.stride).subcols(0, self.width)
+    }
+}
+
+impl Panel {
+    /// Sums of the same shape.
+    pub fn like(&self, values: Vec<f64>) -> Tall {
+        Tall {
+            n_rows: self.n_rows,
+            width: self.width,
+            stride: self.stride,
+            values,
+        }
     }
 }
 

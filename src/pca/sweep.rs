@@ -1,7 +1,8 @@
 //! One pass over the rows: `Z = sum (B - c)^T ((B - c) Q)`, and in the first pass the statistics.
 //!
-//! Work is cut into tasks that depend on the data only, each a sequential product; sums run in the
-//! order of the blocks. So the result has the same bytes on any number of threads.
+//! Work is cut into windows of blocks, and these into tasks, each a sequential product; the sums of the windows are added
+//! in a tree of fixed fan-in. Both depend on the data only. So the result has the same bytes on any number of threads,
+//! and on any number of machines.
 
 use std::borrow::Cow;
 
@@ -10,13 +11,14 @@ use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 
 use super::RowBlocks;
-use super::panel::{CHUNK, Panel, Tall};
+use super::panel::{CHUNK, Panel};
 use super::sparse::Sparse;
+use super::sums::{Leaf, Moments, Passes, Sums, Tree};
 use crate::error::{Error, Result};
 
 /// Blocks whose products are summed in `f32` before they join the `f64` sum: 8 x 128 rows bound the
 /// rounding, and 8 blocks of 25,088 columns the memory (103 MB).
-const WINDOW: usize = 8;
+pub(crate) const WINDOW: usize = 8;
 /// Largest share of non-zeros at which a block is taken as sparse: a safe distance above the 9 % of VGG16 features, for
 /// which a fit takes 1.4 to 2.1 s and with dense products 3.5 to 4.1 s (4,098 rows, 2 busy cores, same session; ratios
 /// equal to 1e-9).
@@ -27,23 +29,6 @@ const SHIFT_RATIO: f64 = 100.0;
 /// Bytes of sparse blocks that are kept from pass to pass: VGG16 features take 58 MB for 4,098 rows, and 0.95 GB for 67,692,
 /// for which a pass after the first then takes 0.7 s instead of 9 s, and the fit 1.2 GB at most.
 const KEEP_BYTES: usize = 1 << 30;
-
-/// First and second moments of the rows about a shift `c`.
-#[derive(Debug, Default)]
-pub(super) struct Moments {
-    /// Sum of x - c, per column.
-    pub sum: Vec<f64>,
-    /// Sum of ||x - c||^2.
-    pub squares: f64,
-}
-
-/// What a pass brings home.
-pub(super) struct Product {
-    /// `sum (x - c) s^T`, n_cols x width, where s is the row of scores.
-    pub z: Tall,
-    /// Sum of the scores.
-    pub t: Vec<f64>,
-}
 
 enum Rows<'a> {
     Dense(Cow<'a, [f32]>),
@@ -103,71 +88,75 @@ impl<'a> Sweep<'a> {
         })
     }
 
-    /// The shift `c`, per column.
-    pub fn shift(&self, column: usize) -> f64 {
-        self.shift.get(column).map_or(0.0, |&c| f64::from(c))
+    /// Rows of one window, about a shift that was found before.
+    #[cfg(feature = "cluster")]
+    pub fn about(blocks: &'a dyn RowBlocks, shift: Vec<f32>) -> Self {
+        Self {
+            blocks,
+            n_cols: blocks.n_cols(),
+            shift,
+            kept: (0..blocks.n_blocks()).map(|_| None).collect(),
+            kept_bytes: 0,
+            keep_bytes: 0,
+            rows_per_block: 0,
+        }
     }
 
-    /// One pass. `centre` is taken from every row of scores: `(mu - c)^T Q`, or nothing in the first pass.
-    pub fn pass(
+    /// `c`; empty if the rows are taken as they are.
+    #[cfg(feature = "cluster")]
+    pub fn into_shift(self) -> Vec<f32> {
+        self.shift
+    }
+
+    /// What the blocks from `start` to the end of their window add to a pass.
+    pub fn window(
         &mut self,
+        start: usize,
         q: &Panel,
         centre: Option<&[f32]>,
-        mut moments: Option<&mut Moments>,
-    ) -> Result<Product> {
+        with_moments: bool,
+    ) -> Result<Leaf> {
         let (d, stride) = (self.n_cols, q.stride);
-        let mut z = Tall::zeros(d, q.width);
+        let end = self.blocks.n_blocks().min(start + WINDOW);
+        let this = &*self;
+        let loaded: Vec<(Rows<'a>, Vec<f32>)> = (start..end)
+            .into_par_iter()
+            .map(|i| {
+                let rows = this.load(i)?;
+                let scores = this.scores(i, &rows, q, centre);
+                Ok((rows, scores))
+            })
+            .collect::<Result<_>>()?;
+        let mut z = vec![0.0_f32; d * stride];
+        let parts: Vec<Moments> = z
+            .par_chunks_mut(CHUNK * stride)
+            .enumerate()
+            .map(|(i, z)| {
+                this.accumulate(i, start, &loaded, stride, z);
+                if with_moments {
+                    this.count(i, start, &loaded, z.len() / stride)
+                } else {
+                    Moments::default()
+                }
+            })
+            .collect();
         let mut t = vec![0.0_f64; stride];
-        let mut parts: Vec<Moments> = Vec::new();
-        if moments.is_some() {
-            parts.resize_with(d.div_ceil(CHUNK), Moments::default);
-            for (i, part) in parts.iter_mut().enumerate() {
-                part.sum = vec![0.0; CHUNK.min(d - i * CHUNK)];
+        for (i, (rows, scores)) in (start..end).zip(loaded) {
+            for row in scores.chunks_exact(stride) {
+                t.iter_mut().zip(row).for_each(|(t, &s)| *t += f64::from(s));
+            }
+            if let Rows::Sparse(sparse) = rows
+                && self.kept_bytes + sparse.bytes() <= self.keep_bytes
+            {
+                self.kept_bytes += sparse.bytes();
+                self.kept[i] = Some(sparse);
             }
         }
-        let n_blocks = self.blocks.n_blocks();
-        for start in (0..n_blocks).step_by(WINDOW) {
-            let window: Vec<usize> = (start..n_blocks.min(start + WINDOW)).collect();
-            let this = &*self;
-            let loaded: Vec<(Rows<'a>, Vec<f32>)> = window
-                .par_iter()
-                .map(|&i| {
-                    let rows = this.load(i)?;
-                    let scores = this.scores(i, &rows, q, centre);
-                    Ok((rows, scores))
-                })
-                .collect::<Result<_>>()?;
-            let chunks = z.values.par_chunks_mut(CHUNK * stride);
-            if moments.is_some() {
-                chunks
-                    .zip(&mut parts)
-                    .enumerate()
-                    .for_each(|(i, (z, part))| {
-                        this.accumulate(i, start, &loaded, stride, z);
-                        this.count(i, start, &loaded, part);
-                    });
-            } else {
-                chunks
-                    .enumerate()
-                    .for_each(|(i, z)| this.accumulate(i, start, &loaded, stride, z));
-            }
-            for (i, (rows, scores)) in window.into_iter().zip(loaded) {
-                for row in scores.chunks_exact(stride) {
-                    t.iter_mut().zip(row).for_each(|(t, &s)| *t += f64::from(s));
-                }
-                if let Rows::Sparse(sparse) = rows
-                    && self.kept_bytes + sparse.bytes() <= self.keep_bytes
-                {
-                    self.kept_bytes += sparse.bytes();
-                    self.kept[i] = Some(sparse);
-                }
-            }
-        }
-        if let Some(moments) = moments.as_mut() {
-            moments.squares = parts.iter().map(|part| part.squares).sum();
-            moments.sum = parts.into_iter().flat_map(|part| part.sum).collect();
-        }
-        Ok(Product { z, t })
+        let moments = with_moments.then(|| Moments {
+            squares: parts.iter().map(|part| part.squares).sum(),
+            sum: parts.into_iter().flat_map(|part| part.sum).collect(),
+        });
+        Ok(Leaf { z, t, moments })
     }
 
     /// Takes a block, refuses what is not finite, and compresses it if that pays.
@@ -198,37 +187,36 @@ impl<'a> Sweep<'a> {
         scores
     }
 
-    /// Adds `sum (B - c)^T S` over the window to the part `z` of chunk `i`.
+    /// `sum (B - c)^T S` over the window, in the rows of chunk `i`.
     fn accumulate(
         &self,
         i: usize,
         start: usize,
         loaded: &[(Rows<'_>, Vec<f32>)],
         stride: usize,
-        z: &mut [f64],
+        sum: &mut [f32],
     ) {
-        let n = z.len() / stride;
-        let mut sum = vec![0.0_f32; z.len()];
+        let n = sum.len() / stride;
         let mut buffer = Vec::new();
         for (j, (rows, scores)) in loaded.iter().enumerate() {
             match self.form(start + j, rows) {
-                Ok(sparse) => sparse.accumulate(i, scores, stride, &mut sum),
+                Ok(sparse) => sparse.accumulate(i, scores, stride, sum),
                 Err(dense) => {
                     let b = self.shifted(dense, i * CHUNK, n, &mut buffer);
                     let s = MatRef::from_row_major_slice(scores, b.nrows(), stride);
-                    let sum = MatMut::from_row_major_slice_mut(&mut sum, n, stride);
+                    let sum = MatMut::from_row_major_slice_mut(sum, n, stride);
                     matmul(sum, Accum::Add, b.transpose(), s, 1.0, Par::Seq);
                 }
             }
         }
-        z.iter_mut()
-            .zip(&sum)
-            .for_each(|(z, &s)| *z += f64::from(s));
     }
 
-    /// Adds the moments of the window in the columns of chunk `i`.
-    fn count(&self, i: usize, start: usize, loaded: &[(Rows<'_>, Vec<f32>)], part: &mut Moments) {
-        let n = part.sum.len();
+    /// The moments of the window in the `n` columns of chunk `i`.
+    fn count(&self, i: usize, start: usize, loaded: &[(Rows<'_>, Vec<f32>)], n: usize) -> Moments {
+        let mut part = Moments {
+            sum: vec![0.0; n],
+            squares: 0.0,
+        };
         let mut buffer = Vec::new();
         for (j, (rows, _)) in loaded.iter().enumerate() {
             match self.form(start + j, rows) {
@@ -255,6 +243,7 @@ impl<'a> Sweep<'a> {
                 }
             }
         }
+        part
     }
 
     fn form<'b>(
@@ -304,6 +293,28 @@ impl<'a> Sweep<'a> {
             buffer.extend(row[start..start + n].iter().zip(shift).map(|(x, c)| x - c));
         }
         MatRef::from_row_major_slice(&buffer[..], n_rows, n)
+    }
+}
+
+impl Passes for Sweep<'_> {
+    fn n_rows(&self) -> usize {
+        self.blocks.n_rows()
+    }
+
+    fn n_cols(&self) -> usize {
+        self.n_cols
+    }
+
+    fn shift(&self, column: usize) -> f64 {
+        self.shift.get(column).map_or(0.0, |&c| f64::from(c))
+    }
+
+    fn pass(&mut self, q: &Panel, centre: Option<&[f32]>, with_moments: bool) -> Result<Sums> {
+        let mut tree = Tree::default();
+        for start in (0..self.blocks.n_blocks()).step_by(WINDOW) {
+            tree.push(&self.window(start, q, centre, with_moments)?);
+        }
+        tree.finish()
     }
 }
 

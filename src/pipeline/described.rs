@@ -12,8 +12,9 @@ use crate::schema::FEATURES;
 use crate::store::Receipt;
 
 use super::control::{Control, Event};
-use super::gather::Gathered;
-use super::{Params, blocks_total, committed, gathered};
+use super::plan::Planned;
+use super::spread::Spread;
+use super::{Params, Rows, blocks_total, committed, gathered};
 
 /// Images with their descriptors.
 #[derive(Debug, Clone)]
@@ -39,11 +40,18 @@ pub fn describe(
         cache.check_writable()?;
     }
     Control::new(observe, stop).install(params, |control| {
-        let (planned, receipts) = committed(params, control)?;
+        let (planned, mut loaded) = Planned::new(params, control)?;
+        let Planned {
+            network, recipe, ..
+        } = &planned;
+        let mut spread = Spread::open(params, &planned.store, network, recipe, control.stop)?;
+        let receipts = committed(params, &planned, &mut loaded, spread.as_mut(), control)?;
         fits_in_memory(&receipts)?;
-        let Gathered {
-            mut images, blocks, ..
-        } = gathered(&planned, &receipts, control)?;
+        // Descriptors are what is asked for: this process reads them, whoever computed them.
+        let (mut images, _, rows) = gathered(&planned, &receipts, None, control)?;
+        let Rows::Here(blocks) = rows else {
+            return Err(Error::Internal("the descriptors are elsewhere".to_owned()));
+        };
         let mut values = Vec::with_capacity(blocks.n_rows() * blocks.n_cols());
         for i in 0..blocks.n_blocks() {
             values.extend_from_slice(blocks.matrix(i)?.values());
@@ -52,7 +60,7 @@ pub fn describe(
         images.with_column(features.into_arrays(FEATURES)?)?;
         Ok(Described {
             images,
-            rejected: rejection::to_frame(&planned.loaded.rejected)?,
+            rejected: rejection::to_frame(&loaded.rejected)?,
         })
     })
 }

@@ -65,8 +65,7 @@ pub(super) fn gather<'a>(
     let n_features = shards.first().map_or(0, |(_, r)| r.n_features);
     let keep = (n_rows * n_features * size_of::<f32>()) as u64 <= MEMORY_BYTES;
 
-    let mut images: Option<DataFrame> = None;
-    let mut matrices = Vec::new();
+    let (mut images, mut matrices) = (None, Vec::new());
     let mut running = Running::new(n_features);
     let mut n_done = 0;
     // A group at a time, so that memory stays bounded while all cores decompress.
@@ -79,20 +78,14 @@ pub(super) fn gather<'a>(
             .map(|(shard, receipt)| store.read(shard, receipt));
         for (frame, matrix) in read.collect::<Result<Vec<_>>>()? {
             n_done += frame.height() as u64;
-            running.add(&matrix);
-            match &mut images {
-                Some(all) => {
-                    all.vstack_mut(&frame)?;
-                }
-                None => images = Some(frame),
-            }
+            running.add(&Survey::of(&matrix));
+            stack(&mut images, frame)?;
             if keep {
                 matrices.push(matrix);
             }
         }
     }
-    let mut images = images.map_or_else(without_images, Ok)?;
-    images.rechunk_mut();
+    let images = whole(images)?;
     let in_memory = keep.then_some(matrices);
     let blocks = Blocks {
         store,
@@ -150,7 +143,27 @@ impl RowBlocks for Blocks<'_> {
     }
 }
 
-impl Blocks<'_> {
+impl<'a> Blocks<'a> {
+    /// Committed shards that are read whenever they are needed.
+    #[cfg(feature = "cluster")]
+    pub fn stored(store: &'a Store, shards: Vec<(&'a Shard, &'a Receipt)>) -> Self {
+        Self {
+            store,
+            n_rows: shards.iter().map(|(_, r)| r.n_images).sum(),
+            n_features: shards.first().map_or(0, |(_, r)| r.n_features),
+            shards,
+            in_memory: None,
+        }
+    }
+
+    /// The other columns of the `i`-th block, and what is to know of its rows.
+    #[cfg(feature = "cluster")]
+    pub fn survey(&self, i: usize) -> Result<(DataFrame, Survey)> {
+        let (shard, receipt) = self.shards[i];
+        let (images, matrix) = self.store.read(shard, receipt)?;
+        Ok((images, Survey::of(&matrix)))
+    }
+
     /// The `i`-th block as a matrix.
     pub fn matrix(&self, i: usize) -> Result<Cow<'_, Matrix>> {
         if let Some(matrices) = &self.in_memory {
@@ -162,62 +175,127 @@ impl Blocks<'_> {
     }
 }
 
-/// Sums over the descriptors, in the order of the rows.
-struct Running {
-    lowest: Vec<f32>,
-    highest: Vec<f32>,
-    norms: Vec<f64>,
-    sum: f64,
-    n_zeros: u64,
-    n_values: u64,
+/// Adds rows below.
+pub(super) fn stack(images: &mut Option<DataFrame>, more: DataFrame) -> Result<()> {
+    match images {
+        Some(all) => {
+            all.vstack_mut(&more)?;
+        }
+        None => *images = Some(more),
+    }
+    Ok(())
 }
 
-impl Running {
-    fn new(n_features: usize) -> Self {
+/// All rows in one piece; the columns alone if there was none.
+pub(super) fn whole(images: Option<DataFrame>) -> Result<DataFrame> {
+    let mut images = images.map_or_else(without_images, Ok)?;
+    images.rechunk_mut();
+    Ok(images)
+}
+
+/// What is to know of some descriptors.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Survey {
+    /// Least value of each feature.
+    pub lowest: Vec<f32>,
+    /// Largest value of each feature.
+    pub highest: Vec<f32>,
+    /// Zeros of each row.
+    pub zeros: Vec<u64>,
+    /// Sum of each row.
+    pub sums: Vec<f64>,
+    /// Sum of squares of each row.
+    pub squares: Vec<f64>,
+}
+
+impl Survey {
+    pub fn empty(n_features: usize) -> Self {
         Self {
             lowest: vec![f32::INFINITY; n_features],
             highest: vec![f32::NEG_INFINITY; n_features],
-            norms: Vec::new(),
-            sum: 0.0,
-            n_zeros: 0,
-            n_values: 0,
+            zeros: Vec::new(),
+            sums: Vec::new(),
+            squares: Vec::new(),
         }
     }
 
-    fn add(&mut self, matrix: &Matrix) {
+    fn of(matrix: &Matrix) -> Self {
+        let mut survey = Self::empty(matrix.n_cols());
         let rows: Vec<_> = matrix
             .values()
             .par_chunks_exact(matrix.n_cols())
             .map(row_sums)
             .collect();
         for (zeros, sum, squares) in rows {
-            self.n_zeros += zeros;
-            self.sum += sum;
-            self.norms.push(squares.sqrt());
+            survey.zeros.push(zeros);
+            survey.sums.push(sum);
+            survey.squares.push(squares);
         }
-        self.n_values += matrix.values().len() as u64;
         for row in matrix.values().chunks_exact(matrix.n_cols()) {
-            for ((low, high), value) in self.lowest.iter_mut().zip(&mut self.highest).zip(row) {
-                *low = low.min(*value);
-                *high = high.max(*value);
-            }
+            survey.bound(row, row);
+        }
+        survey
+    }
+
+    fn bound(&mut self, lowest: &[f32], highest: &[f32]) {
+        let bounds = self.lowest.iter_mut().zip(&mut self.highest);
+        for ((low, high), (least, most)) in bounds.zip(lowest.iter().zip(highest)) {
+            *low = low.min(*least);
+            *high = high.max(*most);
         }
     }
 
-    fn finish(self) -> FeatureStats {
-        let n_values = self.n_values.max(1) as f64;
+    /// Of these rows and then those of `next`.
+    #[cfg(feature = "cluster")]
+    pub fn append(&mut self, next: &Self) {
+        self.bound(&next.lowest, &next.highest);
+        self.zeros.extend(&next.zeros);
+        self.sums.extend(&next.sums);
+        self.squares.extend(&next.squares);
+    }
+}
+
+/// Sums over the descriptors, in the order of the rows.
+pub(super) struct Running {
+    bounds: Survey,
+    norms: Vec<f64>,
+    sum: f64,
+    n_zeros: u64,
+}
+
+impl Running {
+    pub fn new(n_features: usize) -> Self {
+        Self {
+            bounds: Survey::empty(n_features),
+            norms: Vec::new(),
+            sum: 0.0,
+            n_zeros: 0,
+        }
+    }
+
+    pub fn add(&mut self, survey: &Survey) {
+        self.n_zeros += survey.zeros.iter().sum::<u64>();
+        survey.sums.iter().for_each(|sum| self.sum += sum);
+        self.norms.extend(survey.squares.iter().map(|s| s.sqrt()));
+        self.bounds.bound(&survey.lowest, &survey.highest);
+    }
+
+    pub fn finish(self) -> FeatureStats {
+        let Survey {
+            lowest, highest, ..
+        } = self.bounds;
+        let n_values = (self.norms.len() * lowest.len()).max(1) as f64;
         let n_rows = self.norms.len().max(1) as f64;
-        let constant = self
-            .lowest
+        let constant = lowest
             .iter()
-            .zip(&self.highest)
+            .zip(&highest)
             .filter(|(low, high)| low == high);
         let least = |values: &[f32]| values.iter().copied().fold(f32::INFINITY, f32::min);
         let most = |values: &[f32]| values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         FeatureStats {
             zero_ratio: self.n_zeros as f64 / n_values,
-            min: f64::from(least(&self.lowest)),
-            max: f64::from(most(&self.highest)),
+            min: f64::from(least(&lowest)),
+            max: f64::from(most(&highest)),
             mean: self.sum / n_values,
             norm_min: self.norms.iter().copied().fold(f64::INFINITY, f64::min),
             norm_mean: self.norms.iter().sum::<f64>() / n_rows,

@@ -1,9 +1,11 @@
 //! Which network a run computes with, known before it is loaded.
 
+use std::path::Path;
+
 use sha2::{Digest, Sha256};
 
 use crate::error::Result;
-use crate::features::{self, Arithmetic, BATCH, Cpu, Model, RuntimeFolder, Vgg16};
+use crate::features::{self, Arithmetic, BATCH, Cpu, Model, Precision, RuntimeFolder, Vgg16};
 use crate::record::{FeaturesRecord, Provenance, Version};
 use crate::rejection::{self, Rejection};
 use crate::resize::Filter;
@@ -24,10 +26,14 @@ pub(super) struct Network {
 
 impl Network {
     pub fn new(params: &Params) -> Result<Self> {
+        Self::of(params.precision, params.model.as_deref())
+    }
+
+    pub fn of(precision: Precision, model: Option<&Path>) -> Result<Self> {
         let runtime = RuntimeFolder::find();
         let cpu = Cpu::detect();
-        let (arithmetic, reason) = params.precision.resolve(&cpu)?;
-        let model = Model::read(params.model.as_deref(), &runtime)?;
+        let (arithmetic, reason) = precision.resolve(&cpu)?;
+        let model = Model::read(model, &runtime)?;
         runtime.environment()?;
         let onnxruntime = features::onnxruntime_version();
         Ok(Self {
@@ -53,6 +59,12 @@ impl Network {
             env!("FRUITS_VERSION_MOZJPEG"),
             self.cpu.features().join("+")
         )
+    }
+
+    /// The model's bytes, if it is one of the user's own.
+    #[cfg(feature = "cluster")]
+    pub fn own_model(&self) -> Option<&Model> {
+        (!self.model.is_known()).then_some(&self.model)
     }
 
     pub fn load(&self, threads: usize) -> Result<Vgg16> {

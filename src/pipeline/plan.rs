@@ -15,7 +15,6 @@ use super::network::Network;
 
 /// A run whose images are listed and cut into shards.
 pub(super) struct Planned {
-    pub loaded: Loaded,
     pub network: Network,
     /// Everything but the files that decides the descriptors.
     pub recipe: String,
@@ -24,7 +23,7 @@ pub(super) struct Planned {
 }
 
 impl Planned {
-    pub fn new(params: &Params, control: &mut Control) -> Result<Self> {
+    pub fn new(params: &Params, control: &mut Control) -> Result<(Self, Loaded)> {
         let loaded = control.stage("list", 0, |control| {
             let mut keep_going = |n: u64| control.advance("list", n, 0);
             let loaded = load_with(&params.input, &params.load, &mut keep_going)?;
@@ -41,13 +40,13 @@ impl Planned {
         let network = Network::new(params)?;
         let recipe = network.recipe(params.filter);
         let shards = store::plan(&loaded.manifest, &recipe)?;
-        Ok(Self {
-            loaded,
+        let planned = Self {
             network,
             recipe,
             shards,
             store: Store::open(params.cache.as_ref())?,
-        })
+        };
+        Ok((planned, loaded))
     }
 }
 
@@ -97,7 +96,7 @@ pub fn dry_run(
     params.pca.check_params()?;
     params.tsne.check()?;
     Control::new(observe, stop).install(params, |control| {
-        let planned = Planned::new(params, control)?;
+        let (planned, loaded) = Planned::new(params, control)?;
         let found = planned
             .store
             .receipts(&planned.shards, &mut || control.keeps_going())?;
@@ -108,14 +107,14 @@ pub fn dry_run(
             to_read_bytes += sizes.no_null_iter().sum::<u64>();
         }
         let mut classes = BTreeMap::<String, u64>::new();
-        for label in strings(&planned.loaded.manifest, LABEL)? {
+        for label in strings(&loaded.manifest, LABEL)? {
             *classes.entry(label.to_owned()).or_default() += 1;
         }
         Ok::<_, Error>(Plan {
-            n_listed: planned.loaded.n_listed,
-            listed_bytes: planned.loaded.size_bytes,
-            n_skipped: planned.loaded.n_skipped,
-            n_rejected: planned.loaded.rejected.len() as u64,
+            n_listed: loaded.n_listed,
+            listed_bytes: loaded.size_bytes,
+            n_skipped: loaded.n_skipped,
+            n_rejected: loaded.rejected.len() as u64,
             classes: classes.into_iter().collect(),
             n_shards: planned.shards.len(),
             n_missing_shards: missing.len(),

@@ -17,6 +17,7 @@ use crate::store::{Receipt, Shard, Store};
 use super::Params;
 use super::control::{Control, Done, part};
 use super::plan::{Planned, missing};
+use super::spread::Spread;
 
 /// Shards that may wait between two stages: one is enough to keep the network busy, and bounds memory.
 const AHEAD: usize = 1;
@@ -39,6 +40,7 @@ struct ComputedShard<'a> {
 pub(super) fn describe(
     params: &Params,
     planned: &Planned,
+    spread: Option<&mut Spread>,
     control: &mut Control,
 ) -> Result<Vec<Receipt>> {
     let Planned {
@@ -54,7 +56,12 @@ pub(super) fn describe(
         let n_missing: u64 = missing.iter().map(|s| s.manifest.height() as u64).sum();
         let n_found = n_total - n_missing;
         let (mut computed, mut parts) = (Vec::new(), Vec::new());
-        if !missing.is_empty() {
+        if let Some(spread) = spread {
+            let mut progress = |n| control.advance("features", n_found + n, n_total);
+            if !missing.is_empty() {
+                computed = spread.describe(&missing, &mut progress)?;
+            }
+        } else if !missing.is_empty() {
             let began = Instant::now();
             let mut loaded = network.load(params.threads)?;
             parts.push(part("loading the network", began.elapsed()));
@@ -94,6 +101,44 @@ pub(super) fn describe(
             parts,
         })
     })
+}
+
+/// Computes one shard, for a worker of a cluster. The network is held while it computes alone, so that another task can
+/// read and decode meanwhile.
+#[cfg(feature = "cluster")]
+pub(super) fn describe_one(
+    source: &Source,
+    store: &Store,
+    shard: &Shard,
+    filter: Filter,
+    network: &std::sync::Mutex<Vgg16>,
+    (worker, began): (&str, Instant),
+    stop: &std::sync::atomic::AtomicBool,
+) -> Result<Receipt> {
+    let decoders = rayon::ThreadPoolBuilder::new()
+        .num_threads(rayon::current_num_threads())
+        .build();
+    let decoders = decoders.map_err(|e| Error::Internal(format!("no thread pool: {e}")))?;
+    let mut files = source.fetch(wanted(&shard.manifest)?, stop);
+    let prepared = prepare(&mut *files, shard, filter, &decoders)?;
+    let waits = Instant::now();
+    let (computed, n_features, waited) = {
+        // What a panic left behind is only buffers, which are filled anew.
+        let mut network = network.lock().unwrap_or_else(|e| e.into_inner());
+        let waited = waits.elapsed();
+        let computed = compute(prepared, &mut network, &mut |_| true)?;
+        (computed, network.n_features(), waited)
+    };
+    let ComputedShard {
+        images, rejected, ..
+    } = computed;
+    store.commit(
+        shard,
+        images,
+        n_features,
+        rejected,
+        Some((worker, began + waited)),
+    )
 }
 
 /// Time at work of what works side by side.
@@ -145,7 +190,7 @@ fn map_shards(
             let mut busy = Duration::ZERO;
             let commit = |c: ComputedShard| {
                 timed(&mut busy, || {
-                    store.commit(c.shard, c.images, n_features, c.rejected)
+                    store.commit(c.shard, c.images, n_features, c.rejected, None)
                 })
             };
             let receipts = computed.into_iter().map(commit).collect::<Result<Vec<_>>>();

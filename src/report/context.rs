@@ -325,7 +325,40 @@ pub(super) struct Timing {
     pub(super) stages: Vec<StageRow>,
     pub(super) facts: Vec<Fact>,
     pub(super) s3: Option<Vec<Fact>>,
+    pub(super) cluster: Option<ClusterSection>,
     pub(super) options: Vec<ParameterRow>,
+}
+
+/// What a cluster did.
+#[derive(Debug, Serialize)]
+pub(super) struct ClusterSection {
+    pub(super) chart: Option<String>,
+    pub(super) facts: Vec<Fact>,
+    pub(super) workers: Vec<WorkerRow>,
+    pub(super) n_more_workers: usize,
+    pub(super) lost: Vec<LostRow>,
+    pub(super) n_more_lost: usize,
+}
+
+/// What a worker did.
+#[derive(Debug, Serialize)]
+pub(super) struct WorkerRow {
+    pub(super) name: String,
+    pub(super) n_shards: String,
+    pub(super) shards: String,
+    pub(super) images: String,
+    pub(super) features: String,
+    pub(super) reductions: String,
+    pub(super) reducing: String,
+}
+
+/// A try that gave nothing.
+#[derive(Debug, Serialize)]
+pub(super) struct LostRow {
+    pub(super) task: String,
+    pub(super) worker: String,
+    pub(super) lost: String,
+    pub(super) why: String,
 }
 
 /// A stage.

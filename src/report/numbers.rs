@@ -1,10 +1,12 @@
 //! Sections that are tables of numbers: parameters, features, time, provenance.
 
+use super::cluster;
 use super::context::{
     Fact, Features, LibraryRow, OutputRow, ParameterRow, PartRow, ProvenanceSection, StageRow,
     Timing,
 };
 use super::format::{bytes, count, number, percent, seconds};
+use crate::error::Result;
 use crate::plot::shown;
 use crate::record::{Origin, Parameter, Part, Run, S3Record, Stage, Timings};
 
@@ -88,7 +90,7 @@ pub(super) fn features(run: &Run) -> Option<Features> {
     })
 }
 
-pub(super) fn timing(timings: &Timings) -> Timing {
+pub(super) fn timing(timings: &Timings) -> Result<Timing> {
     // What comes from the cache is not computed: a rate of both would tell of neither.
     let rate = |stage: &Stage| match stage.items.saturating_sub(stage.cache_hits) {
         n if n > 0 && stage.wall_s > 0.0 => number(n as f64 / stage.wall_s),
@@ -128,7 +130,9 @@ pub(super) fn timing(timings: &Timings) -> Timing {
         cache_hits: "–".to_owned(),
         parts: Vec::new(),
     };
-    Timing {
+    let cluster = timings.cluster.as_ref();
+    let cluster = cluster.map(|record| cluster::section(record, timings));
+    Ok(Timing {
         total: seconds(timings.total_s),
         rate: features.map(speed),
         stages: stages.chain([other]).collect(),
@@ -137,8 +141,9 @@ pub(super) fn timing(timings: &Timings) -> Timing {
             Fact::new("Threads", timings.threads.to_string()),
         ],
         s3: timings.s3.as_ref().map(|s3| requests(s3, &timings.stages)),
+        cluster: cluster.transpose()?,
         options: parameters(&timings.options),
-    }
+    })
 }
 
 /// What was asked of S3, and how fast it came.

@@ -22,6 +22,7 @@ use crate::record::{Run, Status};
 const HTML: &str = include_str!("../../templates/report.html");
 const MACROS: &str = include_str!("../../templates/macros.html");
 const COMPARISON: &str = include_str!("../../templates/comparison.html");
+const CLUSTER: &str = include_str!("../../templates/cluster.html");
 const DIFF: &str = include_str!("../../templates/diff.html");
 const STYLE: &str = include_str!("../../templates/report.css");
 /// One script in one scope, its files in the order of use.
@@ -107,7 +108,7 @@ pub(super) fn assemble(input: &ReportInput, rows: &Rows) -> Result<Page> {
         quality: quality::quality_section(run)?,
         findings: findings::findings_section(run, rows),
         missing: missing(run),
-        timing: numbers::timing(input.timings),
+        timing: numbers::timing(input.timings)?,
         provenance: numbers::provenance(run),
         points_json: json(&Points::new(rows, &run.classes, &none)?)?,
         run_json: json(run)?,
@@ -168,6 +169,7 @@ fn environment() -> Result<Environment<'static>> {
         ("report.html", HTML),
         ("macros.html", MACROS),
         ("comparison.html", COMPARISON),
+        ("cluster.html", CLUSTER),
         ("diff.html", DIFF),
     ] {
         environment

@@ -11,6 +11,10 @@
 
 mod browser;
 mod bucket;
+#[cfg(feature = "cluster")]
+mod cluster;
+#[cfg(feature = "cluster")]
+mod cluster_faults;
 mod command_line;
 mod compare;
 mod decode;

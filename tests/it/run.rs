@@ -21,7 +21,13 @@ pub struct Said {
 
 impl Report {
     pub fn new() -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_report"));
+        Self::through(&[env!("CARGO_BIN_EXE_report")])
+    }
+
+    /// Another program, or one that starts it.
+    pub fn through(program: &[&str]) -> Self {
+        let mut command = Command::new(program[0]);
+        command.args(&program[1..]);
         for (name, _) in std::env::vars() {
             if name.starts_with("AWS_") || (name.starts_with("FRUITS_") && name != "FRUITS_RUNTIME")
             {

@@ -107,7 +107,7 @@ pub fn synthesise(features: &Path, n_rows: usize, out: &Path) -> Outcome {
         }
         let mut images = shard.manifest.select([KEY])?;
         images.with_column(Matrix::new(n_here, d, values)?.into_arrays(FEATURES)?)?;
-        store.commit(&shard, images, d, Vec::new())?;
+        store.commit(&shard, images, d, Vec::new(), None)?;
     }
     Ok(Measured {
         elapsed_s: began.elapsed().as_secs_f64(),

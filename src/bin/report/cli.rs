@@ -10,6 +10,8 @@ use fruits::{Error, Result};
 
 use crate::diff::DiffOptions;
 use crate::doctor::Doctor;
+#[cfg(feature = "cluster")]
+use crate::members::{SchedulerOptions, WorkerOptions};
 use crate::options::{LogFormat, Options};
 use crate::verify::Verify;
 
@@ -40,10 +42,16 @@ pub enum Task {
     Verify(Verify),
     /// Compare two runs: images, parameters, numbers and embeddings; exit code 0 whether they differ or not
     Diff(DiffOptions),
+    /// Hand out the tasks of runs with --engine to workers
+    #[cfg(feature = "cluster")]
+    Scheduler(SchedulerOptions),
+    /// Do the tasks that a scheduler hands out
+    #[cfg(feature = "cluster")]
+    Worker(WorkerOptions),
 }
 
 /// Options that change neither a number nor where it comes from: they are told apart in the outputs, so that these stay the same bytes.
-pub const RUN_ONLY: [&str; 12] = [
+pub const RUN_ONLY: [&str; 14] = [
     "out",
     "cache",
     "no-cache",
@@ -52,6 +60,8 @@ pub const RUN_ONLY: [&str; 12] = [
     "sse-kms-key-id",
     "s3-timeout",
     "threads",
+    "engine",
+    "engine-timeout",
     "config",
     "log",
     "quiet",

@@ -3,6 +3,8 @@
 mod cli;
 mod diff;
 mod doctor;
+#[cfg(feature = "cluster")]
+mod members;
 mod options;
 mod places;
 mod progress;
@@ -37,6 +39,7 @@ mod code {
     pub const GATE: u8 = 4;
     pub const PARTIAL: u8 = 5;
     pub const STORAGE: u8 = 6;
+    pub const ENGINE: u8 = 7;
 }
 
 fn main() -> ExitCode {
@@ -56,6 +59,10 @@ fn run(said: &Said) -> Result<u8> {
         Some(Task::Doctor(task)) => return Ok(doctor::examine(task, &local_cache(options))),
         Some(Task::Diff(runs)) => return diff::compare_runs(runs),
         Some(Task::Verify(task)) => return verify::run(task),
+        #[cfg(feature = "cluster")]
+        Some(Task::Scheduler(options)) => return members::schedule(options),
+        #[cfg(feature = "cluster")]
+        Some(Task::Worker(options)) => return members::work(options),
         None => {}
     }
     if options.print_config {
@@ -144,6 +151,8 @@ fn params(options: &Options, places: &Places) -> Params {
             ..TsneParams::default()
         },
         threads: options.threads.unwrap_or(defaults.threads),
+        engine: options.engine.clone(),
+        engine_timeout_s: options.engine_timeout,
         ..defaults
     }
 }
@@ -271,6 +280,7 @@ fn exit_code(error: &Error) -> u8 {
         Error::Invalid(_) => code::USAGE,
         Error::NoImage(_) => code::NO_IMAGE,
         Error::Storage { .. } | Error::Bucket { .. } => code::STORAGE,
+        Error::Engine { .. } => code::ENGINE,
         Error::Interrupted => signals::exit_code(),
         _ => code::INTERNAL,
     }

@@ -8,6 +8,7 @@ use clap::builder::BoolishValueParser;
 use fruits::features::Precision;
 use fruits::gates::MostRejected;
 use fruits::pca::Solver;
+use fruits::pipeline::{DEFAULT_TIMEOUT_S, Engine};
 use fruits::place::Address;
 use fruits::resize::Filter;
 
@@ -216,6 +217,24 @@ pub struct Options {
     /// Worker threads; no number depends on it [default: all cores]
     #[arg(long, value_name = "N", env = "FRUITS_THREADS", help_heading = "Running", value_parser = positive)]
     pub threads: Option<usize>,
+    /// Where descriptors and PCA are computed: local, ballista://HOST:PORT (the workers of a scheduler; --cache must be
+    /// a place they see), or ballista (by way of the same engine, in this process); no number depends on it
+    #[arg(
+        long,
+        value_name = "ENGINE",
+        env = "FRUITS_ENGINE",
+        default_value = "local",
+        help_heading = "Running"
+    )]
+    pub engine: Engine,
+    /// Longest wait for an engine's workers to finish a task, in seconds; they are then asked again, up to three times
+    #[arg(
+        long,
+        value_name = "S",
+        env = "FRUITS_ENGINE_TIMEOUT",
+        default_value_t = DEFAULT_TIMEOUT_S,
+        help_heading = "Running", value_parser = patience)]
+    pub engine_timeout: f64,
     /// TOML file of these options, named as here without dashes in front
     #[arg(
         long,
@@ -289,7 +308,14 @@ fn seconds(text: &str) -> Result<f64, String> {
         .map_err(|_| "is no number of seconds, such as 30".to_owned())
 }
 
-fn positive(text: &str) -> Result<usize, String> {
+fn patience(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(s) if (1.0..=86_400.0).contains(&s) => Ok(s),
+        _ => Err("must be between 1 and 86400 seconds".to_owned()),
+    }
+}
+
+pub fn positive(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) => Err("must be at least 1".to_owned()),
         Ok(n) => Ok(n),

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
+use fruits::pipeline::Engine;
 use fruits::place::{Address, Place, user_cache};
 use fruits::s3::{Connection, Encryption, Prefix, S3Params};
 use fruits::source::Source;
@@ -34,6 +35,7 @@ impl Places {
             (Some(address), false) => Some(opener.place(address)?),
             (None, false) => Some(Place::Folder(user_cache())),
         };
+        shared_with_workers(options)?;
         keep_apart(&input, "--out", &out)?;
         // The default lies in a hidden folder, which is never listed.
         if let (Some(cache), Some(_)) = (&cache, &options.cache) {
@@ -190,6 +192,21 @@ pub fn local_cache(options: &Options) -> PathBuf {
         Some(Address::Bucket { .. }) => std::env::temp_dir(),
         None => user_cache(),
     }
+}
+
+/// Refuses a cache that workers on other machines cannot see: descriptors are handed over in it.
+fn shared_with_workers(options: &Options) -> Result<()> {
+    let Engine::Scheduler(endpoint) = &options.engine else {
+        return Ok(());
+    };
+    let is_here = endpoint.host == "localhost" || endpoint.host.starts_with("127.");
+    if !options.no_cache && (options.cache.is_some() || is_here) {
+        return Ok(());
+    }
+    Err(Error::Invalid(format!(
+        "--engine {} needs a --cache that all its workers see: s3://bucket/prefix, or a folder that they share under one path",
+        options.engine
+    )))
 }
 
 /// Refuses to write among the images: the next run would take what is written for one of them.
