@@ -49,6 +49,7 @@ test: prerequisites setup ## run all tests
 	cargo test --release --locked --package s3-server
 	cargo test --release --locked --package fruits-bench
 	python3 benches/test_results.py
+	python3 benches/cluster/test_simulate.py
 
 test-notebooks: setup-notebook ## run the notebooks and break them, with the real kernel
 	cargo build --release --locked --package s3-server
