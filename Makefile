@@ -56,7 +56,7 @@ test-notebooks: setup-notebook ## run the notebooks and break them, with the rea
 	cargo build --release --locked --package s3-server
 	@"$$(python3 setup/notebook.py --python)" tests/notebooks/test_notebooks.py
 
-test-template: ## check deploy/template.yaml: schemas, permissions, settings
+test-template: ## check the templates of deploy/: schemas, permissions, settings, the life of a cluster
 	@tests/deploy/check.sh
 
 test-deploy: dist ## run an instance of deploy/ in a bare Debian (root, debootstrap)

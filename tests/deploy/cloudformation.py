@@ -1,10 +1,11 @@
 """What a CloudFormation template says once its parameters are known.
 
-Only the intrinsic functions that deploy/template.yaml uses are known. Any other is an error: a test that skipped what
-it cannot read would pass on anything.
+Only the intrinsic functions that the templates of deploy/ use are known. Any other is an error: a test that skipped
+what it cannot read would pass on anything.
 """
 
 import base64
+import math
 import re
 import sys
 
@@ -29,12 +30,20 @@ ATTRIBUTES = {
     "InstanceProfile.Arn": "arn:aws:iam::111122223333:instance-profile/fruits",
     "LaunchTemplate": "lt-0123456789abcdef0",
     "LaunchTemplate.LatestVersionNumber": "1",
+    "Principal": "i-0123456789abcdef0",
+    "Principal.PrivateIp": "10.0.0.4",
+    "PrincipalTemplate": "lt-0123456789abcdef1",
+    "PrincipalTemplate.LatestVersionNumber": "1",
     "Role": "fruits-role",
     "SecurityGroup.GroupId": "sg-0123456789abcdef0",
+    "WorkerGroup": "fruits-i-0123456789abcdef0",
+    "WorkerTemplate": "lt-0123456789abcdef2",
+    "WorkerTemplate.LatestVersionNumber": "1",
 }
 
-# Values of the parameters that have no default.
+# Values of the parameters that have no default, in template.yaml and in cluster.yaml.
 NETWORK = {"VpcId": "vpc-0123456789abcdef0", "SubnetId": "subnet-0123456789abcdef0"}
+CLUSTER = {"VpcId": NETWORK["VpcId"], "SubnetIds": "subnet-0,subnet-1", "Bucket": ATTRIBUTES["Bucket"]}
 
 
 class TemplateError(Exception):
@@ -83,7 +92,11 @@ class Stack:
             raise TemplateError(f"parameter {name} must match {pattern}, {value!r} does not")
         if value not in map(str, declared.get("AllowedValues", [value])):
             raise TemplateError(f"parameter {name} may not be {value!r}")
-        return value
+        if declared["Type"] == "Number" and not (
+            declared.get("MinValue", -math.inf) <= float(value) <= declared.get("MaxValue", math.inf)
+        ):
+            raise TemplateError(f"parameter {name} may not be {value}")
+        return value.split(",") if declared["Type"].startswith("List<") else value
 
     def resources(self):
         """name -> resource as it would be made; without those whose condition does not hold."""
@@ -136,6 +149,15 @@ class Stack:
         if function == "Fn::If":
             name, then, otherwise = operand
             return self.resolve(then if self.condition(name) else otherwise)
+        if function == "Fn::FindInMap":
+            mapping, *keys = self.resolve(operand)
+            found = self.template["Mappings"][mapping]
+            for key in keys:
+                found = found[key]
+            return found
+        if function == "Fn::Select":
+            index, items = self.resolve(operand)
+            return items[int(index)]
         if function == "Fn::Join":
             separator, items = operand
             return separator.join(self.resolve(items))
@@ -155,17 +177,18 @@ class Stack:
         raise TemplateError(f"{function} is not known here")
 
 
-def user_data(stack):
-    encoded = stack.resources()["LaunchTemplate"]["Properties"]["LaunchTemplateData"]["UserData"]
+def user_data(stack, launch_template="LaunchTemplate"):
+    encoded = stack.resources()[launch_template]["Properties"]["LaunchTemplateData"]["UserData"]
     return base64.b64decode(encoded).decode()
 
 
 def main(arguments):
-    """Prints the script that an instance would run: TEMPLATE BUCKET NAME=VALUE..."""
-    path, bucket, *values = arguments
-    attributes = {"Bucket": bucket, "Bucket.Arn": f"arn:aws:s3:::{bucket}"}
+    """Prints the script that an instance would run: TEMPLATE LAUNCH-TEMPLATE NAME=VALUE..."""
+    path, launch_template, *values = arguments
+    template = load(path)
+    required = CLUSTER if "SubnetIds" in template["Parameters"] else NETWORK
     given = dict(value.split("=", 1) for value in values)
-    print(user_data(Stack(load(path), {**NETWORK, **given}, attributes)), end="")
+    print(user_data(Stack(template, {**required, **given}), launch_template), end="")
 
 
 if __name__ == "__main__":

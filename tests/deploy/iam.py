@@ -1,7 +1,7 @@
 """How IAM decides, for policies within one account: what a policy denies is denied; else what one allows is allowed;
 the rest is denied.
 
-Only what the policies of deploy/template.yaml use is known. Any other key, operator or variable is an error.
+Only what the policies of the templates of deploy/ use is known. Any other key, operator or variable is an error.
 """
 
 import re
