@@ -121,7 +121,7 @@ impl Worker {
             .install(|| self.work(ticket, store, order, task, began));
         match &done {
             Ok(()) => (self.say)(&format!(
-                "{}: {:.1} s",
+                "{}: {:.3} s",
                 task.name,
                 began.elapsed().as_secs_f64()
             )),

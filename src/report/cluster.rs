@@ -153,7 +153,7 @@ mod tests {
             let found = section.facts.iter().find(|f| f.name == name);
             found.unwrap().value.clone()
         };
-        assert_eq!(fact("Speed-up against the sum"), "2 x");
+        assert_eq!(fact("Speed-up against the sum"), "2.000 x");
         assert_eq!(fact("Time lost in them"), "2.5 s");
         assert!(section.chart.is_some());
         let many: Vec<_> = (0..20).map(|i| [2 * i, 2 * i]).collect();

@@ -1,7 +1,8 @@
 //! The same run on a cluster: a scheduler and workers on loopback, and the same bytes whoever did what.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
@@ -51,9 +52,28 @@ impl Cluster {
         let report = report
             .args(["--scheduler", &self.address, "--name", name])
             .args(["--threads", "1", "--heartbeat", "1"]);
+        let before = self.n_known();
         let (child, line) = first_line(report.start());
         assert!(line.contains("takes tasks"), "the worker said: {line}");
         self.workers.insert(name.to_owned(), child);
+        // A run that begins earlier may be done before the worker is there.
+        let began = Instant::now();
+        while self.n_known() == before && began.elapsed() < Duration::from_secs(2) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Workers that the scheduler counts as alive.
+    fn n_known(&self) -> String {
+        let mut stream = TcpStream::connect(&self.address).expect("the scheduler listens");
+        let request = format!(
+            "GET /readyz HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+            self.address
+        );
+        stream.write_all(request.as_bytes()).expect("it is read");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        answer.lines().last().unwrap_or_default().to_owned()
     }
 
     pub fn kill_scheduler(&mut self) {
