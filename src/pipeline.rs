@@ -15,6 +15,8 @@ mod network;
 mod pace;
 mod plan;
 mod record;
+#[cfg(feature = "cluster")]
+mod remote;
 mod shards;
 #[cfg(feature = "cluster")]
 mod spread;
@@ -56,7 +58,11 @@ use self::plan::Planned;
 pub use self::plan::{Plan, dry_run};
 pub(crate) use self::record::{MAX_DUPLICATE_GROUPS, near_duplicates, pca_record};
 use self::record::{begin_record, examples, flattered, pca_warnings};
-use self::spread::{Remote, Spread};
+#[cfg(feature = "cluster")]
+use self::remote::Remote;
+#[cfg(not(feature = "cluster"))]
+use self::spread::Remote;
+use self::spread::Spread;
 #[cfg(feature = "cluster")]
 pub use self::worker::Worker;
 
@@ -156,6 +162,12 @@ pub fn run(
 ) -> Result<Outcome> {
     params.pca.check_params()?;
     params.tsne.check()?;
+    if !(1.0..=86_400.0).contains(&params.engine_timeout_s) {
+        return Err(Error::Invalid(format!(
+            "the timeout of an engine must be between 1 and 86400 seconds, not {}",
+            params.engine_timeout_s
+        )));
+    }
     if let Some(cache) = &params.cache {
         cache.check_writable()?;
     }
@@ -179,12 +191,12 @@ fn committed(
 }
 
 /// Descriptors as PCA reads them: by this process, or by workers.
-enum Rows<'a, 'b> {
+enum Rows<'a, 's, 'b> {
     Here(Blocks<'a>),
-    There(Remote<'a, 'b>),
+    There(Remote<'s, 'b>),
 }
 
-impl Rows<'_, '_> {
+impl Rows<'_, '_, '_> {
     fn n_rows(&self) -> usize {
         match self {
             Self::Here(blocks) => blocks.n_rows(),
@@ -219,14 +231,14 @@ impl Rows<'_, '_> {
 }
 
 /// All columns but the descriptors, what these are like, and a way to read them again.
-type Gathered<'a, 'b> = (DataFrame, FeatureStats, Rows<'a, 'b>);
+type Gathered<'a, 's, 'b> = (DataFrame, FeatureStats, Rows<'a, 's, 'b>);
 
-fn gathered<'a, 'b>(
+fn gathered<'a, 's, 'b>(
     planned: &'a Planned,
     receipts: &'a [Receipt],
-    spread: Option<&'b mut Spread<'a>>,
+    spread: Option<&'b mut Spread<'s>>,
     control: &mut Control,
-) -> Result<Gathered<'a, 'b>> {
+) -> Result<Gathered<'a, 's, 'b>> {
     control.stage("gather", blocks_total(receipts), |control| {
         let (images, stats, rows) = match spread {
             None => {
@@ -288,7 +300,7 @@ fn steps(params: &Params, control: &mut Control) -> Result<Outcome> {
         pca = reduce(params, &mut rows, &mut images, &mut run, control)?;
     }
     if let Rows::There(remote) = &rows {
-        remote.clear()?;
+        remote.clear();
     }
     drop(rows);
     if pca.is_some() {

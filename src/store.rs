@@ -19,6 +19,8 @@ use polars::prelude::*;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+#[cfg(feature = "cluster")]
+pub(crate) use self::exchange::absolute;
 use crate::atomic;
 use crate::error::{Error, Result};
 use crate::matrix::{Matrix, column, strings};
@@ -218,8 +220,10 @@ impl Store {
         mut rejected: Vec<Rejection>,
         began: Option<(&str, Instant)>,
     ) -> Result<Receipt> {
-        // Another run may have been faster; its file must stay the one its receipt names.
-        if let Some(receipt) = self.receipt(shard) {
+        // Another run may have been faster; its file must stay the one its receipt names. What is here of a bucket is a copy.
+        if self.bucket.is_none()
+            && let Some(receipt) = self.receipt(shard)
+        {
             return Ok(receipt);
         }
         let (data, receipt_path) = self.paths(shard);
@@ -264,7 +268,15 @@ impl Store {
     /// next run computes the shard again. [`Error::Bucket`].
     pub fn read(&self, shard: &Shard, receipt: &Receipt) -> Result<(DataFrame, Matrix)> {
         let (data, receipt_path) = self.paths(shard);
-        let is_here = data.exists();
+        let mut is_here = data.exists();
+        if is_here
+            && self.bucket.is_some()
+            && hex(&Sha256::digest(atomic::read(&data)?)) != receipt.sha256
+        {
+            // A copy of what was there before.
+            remove(&data)?;
+            is_here = false;
+        }
         let bytes = match &self.bucket {
             Some(prefix) if !is_here => prefix.read(&keys(shard).data)?.unwrap_or_default(),
             _ => atomic::read(&data)?,

@@ -74,7 +74,7 @@ impl<'a, 'b> Remote<'a, 'b> {
         match self.0 {}
     }
 
-    pub fn clear(&self) -> Result<()> {
+    pub fn clear(&self) {
         match self.0 {}
     }
 }

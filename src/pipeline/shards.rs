@@ -106,18 +106,21 @@ pub(super) fn describe(
 /// Computes one shard, for a worker of a cluster. The network is held while it computes alone, so that another task can
 /// read and decode meanwhile.
 #[cfg(feature = "cluster")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "all that a shard needs, and one caller"
+)]
 pub(super) fn describe_one(
     source: &Source,
     store: &Store,
     shard: &Shard,
     filter: Filter,
     network: &std::sync::Mutex<Vgg16>,
+    threads: usize,
     (worker, began): (&str, Instant),
     stop: &std::sync::atomic::AtomicBool,
 ) -> Result<Receipt> {
-    let decoders = rayon::ThreadPoolBuilder::new()
-        .num_threads(rayon::current_num_threads())
-        .build();
+    let decoders = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let decoders = decoders.map_err(|e| Error::Internal(format!("no thread pool: {e}")))?;
     let mut files = source.fetch(wanted(&shard.manifest)?, stop);
     let prepared = prepare(&mut *files, shard, filter, &decoders)?;
@@ -126,7 +129,8 @@ pub(super) fn describe_one(
         // What a panic left behind is only buffers, which are filled anew.
         let mut network = network.lock().unwrap_or_else(|e| e.into_inner());
         let waited = waits.elapsed();
-        let computed = compute(prepared, &mut network, &mut |_| true)?;
+        let network: &mut Vgg16 = &mut network;
+        let computed = decoders.install(|| compute(prepared, network, &mut |_| true))?;
         (computed, network.n_features(), waited)
     };
     let ComputedShard {

@@ -6,26 +6,23 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use polars::prelude::*;
-use sha2::{Digest, Sha256};
 
 use crate::engine::{Client, DEFAULT_SLOTS, JobStatus};
 use crate::error::{Error, Result};
-use crate::matrix::{Matrix, column, strings};
-use crate::pca::{FAN_IN, Factor, Panel, Passes, Pca, PcaParams, Solver, Sums, WINDOW};
+use crate::matrix::{column, strings};
+use crate::pca::Solver;
 use crate::place::Endpoint;
 use crate::record::{ClusterRecord, LostTry, WorkerRecord};
 use crate::schema::{ETAG, KEY, LABEL, SIZE_BYTES};
 use crate::source::Source;
-use crate::source::local::hex;
-use crate::store::{Receipt, Shard, Store, Work};
+use crate::store::{Receipt, Shard, Store, Work, absolute};
 
-use super::gather::{Blocks, FeatureStats, Running, stack, whole};
 use super::network::Network;
 use super::task::{
-    MAX_TRIES, MODELS, ORDERS, Order, PIECES, Piece, Reach, SCHEMA, ShardName, TRIES, Task, Ticket,
-    Try, What, build, now_ms, receipt_key,
+    MAX_TRIES, MODELS, ORDERS, Order, Piece, Reach, SCHEMA, ShardName, TRIES, Task, Ticket, Try,
+    What, build, now_ms, receipt_key,
 };
-use super::worker::{Worker, read_survey};
+use super::worker::Worker;
 use super::{Engine, Params};
 
 /// Tasks of a job: a plan of 40 kB, which the engine sends with each task it hands out.
@@ -36,6 +33,8 @@ const JOBS_AT_ONCE: usize = 4;
 const LOOK: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(250));
 /// How long a scheduler may be silent: the time to start it anew, or for a network to come back.
 const SILENCE: Duration = Duration::from_secs(30);
+/// How long a scheduler may not know a job that it was just given.
+const UNKNOWN: Duration = Duration::from_secs(5);
 /// How often receipts are counted, in a folder and in a bucket, where it takes a listing.
 const COUNT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
 
@@ -43,7 +42,7 @@ const COUNT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 pub(super) struct Spread<'a> {
     client: Client,
     engine: String,
-    store: &'a Store,
+    pub store: &'a Store,
     cache: String,
     s3: Option<Reach>,
     /// What all orders have in common.
@@ -52,6 +51,7 @@ pub(super) struct Spread<'a> {
     patience: Duration,
     stop: &'a AtomicBool,
     n_jobs: u64,
+    silent_since: Option<Instant>,
     workers: BTreeMap<String, WorkerRecord>,
     lost: Vec<LostTry>,
 }
@@ -63,6 +63,7 @@ type Done = Vec<Option<Work>>;
 struct Job {
     name: String,
     order: String,
+    handed_out: Instant,
 }
 
 /// Counts runs of this process, so that each has a name of its own.
@@ -104,7 +105,7 @@ impl<'a> Spread<'a> {
             client,
             engine: params.engine.to_string(),
             store,
-            cache: store.address(),
+            cache: store.address()?,
             s3,
             order: Order {
                 schema: SCHEMA.to_owned(),
@@ -128,6 +129,7 @@ impl<'a> Spread<'a> {
             patience: Duration::from_secs_f64(params.engine_timeout_s),
             stop,
             n_jobs: 0,
+            silent_since: None,
             workers: BTreeMap::new(),
             lost: Vec::new(),
         }))
@@ -154,8 +156,15 @@ impl<'a> Spread<'a> {
         let store = self.store;
         let receipts = || {
             let found = store.receipts_of(shards)?;
-            Ok(found.into_iter().map(|r| r.and_then(|r| r.work)).collect())
+            // A run without a cluster may have been faster.
+            let work = |r: Receipt| {
+                r.work
+                    .unwrap_or_else(|| Work::since("another run", Instant::now()))
+            };
+            Ok(found.into_iter().map(|r| r.map(work)).collect())
         };
+        // Those that are there reject files that may be readable now, or their files are damaged.
+        store.take_back(shards)?;
         let count = || store.n_committed(shards);
         let work = self.map(&tasks, &receipts, &count, &mut |n| {
             progress((n as u64 * shard_len).min(n_images))
@@ -181,7 +190,7 @@ impl<'a> Spread<'a> {
     }
 
     /// Tasks that give a piece each.
-    fn pieces(&mut self, tasks: &[Task]) -> Result<()> {
+    pub fn pieces(&mut self, tasks: &[Task]) -> Result<()> {
         let store = self.store;
         let keys: Vec<_> = tasks
             .iter()
@@ -216,38 +225,41 @@ impl<'a> Spread<'a> {
         progress: &mut dyn FnMut(usize) -> bool,
     ) -> Result<Vec<Work>> {
         let mut found = receipts()?;
-        let mut n_stalls = 0;
+        let mut n_idle = 0;
         loop {
             let missing = tasks.iter().zip(&found).filter(|(_, work)| work.is_none());
             let missing: Vec<_> = missing.map(|(task, _)| task).collect();
             if missing.is_empty() {
                 break;
             }
-            if n_stalls == MAX_TRIES {
+            self.give_up_on(&missing)?;
+            if n_idle == MAX_TRIES {
                 return Err(self.stalled());
             }
-            self.give_up_on(&missing)?;
-            if !self.submit(&missing, count, progress)? {
-                n_stalls += 1;
-            }
+            let n_missing = missing.len();
+            self.submit(&missing, count, progress)?;
             found = receipts()?;
+            let n_left = found.iter().filter(|work| work.is_none()).count();
+            n_idle = if n_left < n_missing { 0 } else { n_idle + 1 };
         }
         self.note_lost(tasks)?;
         Ok(found.into_iter().flatten().collect())
     }
 
-    /// Runs jobs of the missing tasks to their end; `false` if no receipt came for too long.
+    /// Runs jobs of the missing tasks to their end, or until no receipt came for too long.
     fn submit(
         &mut self,
         missing: &[&Task],
         count: &dyn Fn() -> Result<usize>,
         progress: &mut dyn FnMut(usize) -> bool,
-    ) -> Result<bool> {
+    ) -> Result<()> {
         let mut waiting: VecDeque<_> = missing.chunks(JOB_TASKS).collect();
         let mut jobs: Vec<Job> = Vec::new();
         let outcome = self.watch(&mut waiting, &mut jobs, count, progress);
         for job in &jobs {
-            self.client.cancel(&job.name);
+            if self.silent_since.is_none() {
+                self.client.cancel(&job.name);
+            }
             self.store.discard(&job.order)?;
         }
         outcome
@@ -259,49 +271,27 @@ impl<'a> Spread<'a> {
         jobs: &mut Vec<Job>,
         count: &dyn Fn() -> Result<usize>,
         progress: &mut dyn FnMut(usize) -> bool,
-    ) -> Result<bool> {
+    ) -> Result<()> {
         let began = Instant::now();
         let (mut counted, mut n_done) = (began, 0);
         let mut last_receipt = began;
-        let mut silent_since: Option<Instant> = None;
         let every = if self.s3.is_none() { COUNT.0 } else { COUNT.1 };
         let every = every.min(self.patience / 4);
         loop {
-            while jobs.len() < JOBS_AT_ONCE
-                && let Some(chunk) = waiting.pop_front()
+            if !progress(n_done) {
+                return Err(Error::Interrupted);
+            }
+            if jobs.len() < JOBS_AT_ONCE
+                && let Some(chunk) = waiting.front()
+                && let Some(job) = self.hand_out(chunk)?
             {
-                jobs.push(self.hand_out(chunk)?);
+                jobs.push(job);
+                waiting.pop_front();
+                continue;
             }
-            if jobs.is_empty() {
-                return Ok(true);
-            }
-            for job in std::mem::take(jobs) {
-                let status = self.client.status(&job.name);
-                if status.is_ok() {
-                    silent_since = None;
-                }
-                match status {
-                    Ok(JobStatus::Running) => {
-                        jobs.push(job);
-                        continue;
-                    }
-                    Ok(JobStatus::Done) => self.client.forget(&job.name),
-                    // A scheduler that was started anew: the receipts tell what is left to do.
-                    Ok(JobStatus::Unknown) => {}
-                    Ok(JobStatus::Failed(why)) => {
-                        self.store.discard(&job.order)?;
-                        return self.after_failure(why).map(|()| true);
-                    }
-                    Err(fault) => {
-                        jobs.push(job);
-                        let since = *silent_since.get_or_insert_with(Instant::now);
-                        if since.elapsed() >= SILENCE.min(self.patience) {
-                            return Err(fault.into());
-                        }
-                        continue;
-                    }
-                }
-                self.store.discard(&job.order)?;
+            self.look_at(jobs)?;
+            if jobs.is_empty() && waiting.is_empty() {
+                return Ok(());
             }
             if counted.elapsed() >= every {
                 counted = Instant::now();
@@ -310,19 +300,54 @@ impl<'a> Spread<'a> {
                     (n_done, last_receipt) = (now, counted);
                 }
                 if last_receipt.elapsed() >= self.patience {
-                    return Ok(false);
+                    return Ok(());
                 }
-            }
-            if !progress(n_done) {
-                return Err(Error::Interrupted);
             }
             let is_new = began.elapsed() < 8 * LOOK.1;
             std::thread::sleep(if is_new { LOOK.0 } else { LOOK.1 });
         }
     }
 
-    /// Writes the order of some tasks, and asks for them.
-    fn hand_out(&mut self, chunk: &[&Task]) -> Result<Job> {
+    /// Lets go of the jobs that ended.
+    fn look_at(&mut self, jobs: &mut Vec<Job>) -> Result<()> {
+        let mut i = 0;
+        while i < jobs.len() {
+            let status = match self.client.status(&jobs[i].name) {
+                Ok(status) => status,
+                Err(fault) => return self.bear(fault),
+            };
+            self.silent_since = None;
+            let ended = match status {
+                JobStatus::Running => false,
+                JobStatus::Done | JobStatus::Failed(_) => true,
+                // Not begun yet, or of a scheduler that was started anew: then the receipts tell what is left to do.
+                JobStatus::Unknown => jobs[i].handed_out.elapsed() >= UNKNOWN,
+            };
+            if !ended {
+                i += 1;
+                continue;
+            }
+            let job = jobs.remove(i);
+            self.store.discard(&job.order)?;
+            match status {
+                JobStatus::Failed(why) => return self.after_failure(why),
+                _ => self.client.forget(&job.name),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a scheduler that does not answer, for a while.
+    fn bear(&mut self, fault: crate::engine::Fault) -> Result<()> {
+        let since = *self.silent_since.get_or_insert_with(Instant::now);
+        match since.elapsed() >= SILENCE.min(self.patience) {
+            true => Err(fault.into()),
+            false => Ok(()),
+        }
+    }
+
+    /// Writes the order of some tasks, and asks for them; nothing if the scheduler is silent.
+    fn hand_out(&mut self, chunk: &[&Task]) -> Result<Option<Job>> {
         let order = Order {
             tasks: chunk.iter().map(|&task| task.clone()).collect(),
             ..self.order.clone()
@@ -334,17 +359,32 @@ impl<'a> Spread<'a> {
             let ticket = Ticket {
                 cache: self.cache.clone(),
                 s3: self.s3.clone(),
+                run: self.order.run.clone(),
                 order: digest.clone(),
                 index,
             };
             serde_json::to_string(&ticket).map_err(|e| Error::Internal(format!("no JSON: {e}")))
         };
         let tickets = (0..chunk.len()).map(ticket).collect::<Result<Vec<_>>>()?;
-        self.n_jobs += 1;
-        Ok(Job {
-            name: self.client.submit(&tickets)?,
-            order: key,
-        })
+        match self.client.submit(&tickets) {
+            Ok(name) => {
+                self.n_jobs += 1;
+                self.silent_since = None;
+                Ok(Some(Job {
+                    name,
+                    order: key,
+                    handed_out: Instant::now(),
+                }))
+            }
+            Err(fault) => {
+                self.store.discard(&key)?;
+                // At first it is the address that is wrong.
+                match self.n_jobs {
+                    0 => Err(fault.into()),
+                    _ => self.bear(fault).map(|()| None),
+                }
+            }
+        }
     }
 
     /// A job that failed because its workers died is tried again while there are workers; one that a worker refused is
@@ -356,17 +396,22 @@ impl<'a> Spread<'a> {
                 source: why.into(),
             });
         }
-        match self.client.n_workers() {
-            Some(n) if n > 0 => Ok(()),
-            _ => Err(Error::Engine {
-                message: format!(
-                    "the scheduler at {} has no worker left; start workers and run the same command again, which does what \
-                     is missing",
-                    self.client.endpoint()
-                ),
-                source: why.into(),
-            }),
-        }
+        let at = self.client.endpoint();
+        let message = match self.client.n_workers() {
+            Some(0) => format!(
+                "the scheduler at {at} has no worker left; start workers and run the same command again, which does what \
+                 is missing"
+            ),
+            Some(_) => return Ok(()),
+            None => format!(
+                "the scheduler at {at} does not answer; start `report scheduler` there, and run the same command again, \
+                 which does what is missing"
+            ),
+        };
+        Err(Error::Engine {
+            message,
+            source: why.into(),
+        })
     }
 
     fn stalled(&self) -> Error {
@@ -377,9 +422,9 @@ impl<'a> Spread<'a> {
         };
         Error::Engine {
             message: format!(
-                "no worker finished a task within {:.0} s, {MAX_TRIES} times in a row; start `report worker --scheduler {}`, \
-                 or give slow ones more time with --engine-timeout, and run the same command again, which does what is \
-                 missing",
+                "the missing tasks were handed out {MAX_TRIES} times in a row and no receipt came, within {:.0} s each at \
+                 most; start `report worker --scheduler {}`, or give slow ones more time with --engine-timeout, and run the \
+                 same command again, which does what is missing",
                 self.patience.as_secs_f64(),
                 self.client.endpoint()
             ),
@@ -402,7 +447,7 @@ impl<'a> Spread<'a> {
             let fault = these.iter().rev().find_map(|t| t.fault.as_ref());
             let why = match fault {
                 Some((_, fault)) => fault.clone(),
-                None => "the workers died or hung while they did it, without a word".to_owned(),
+                None => "no try came to an end: the workers died, hung, or were still at it when they were asked again".to_owned(),
             };
             return Err(Error::Engine {
                 message: format!(
@@ -438,7 +483,6 @@ impl<'a> Spread<'a> {
 
     /// Writes down what came of tries that another one followed, and forgets all of them.
     fn note_lost(&mut self, tasks: &[Task]) -> Result<()> {
-        let folder = format!("{TRIES}/{}", self.order.run);
         let mut tries = self.tries()?;
         for task in tasks {
             let tries = tries.remove(&task.name).unwrap_or_default();
@@ -455,211 +499,32 @@ impl<'a> Spread<'a> {
                 });
             }
         }
-        self.store.remove_all(&folder)
+        self.forget_tries();
+        Ok(())
+    }
+
+    /// What another run would not look at. What cannot be removed harms nothing: a worker may be writing there.
+    fn forget_tries(&self) {
+        let _ = self
+            .store
+            .remove_all(&format!("{TRIES}/{}", self.order.run));
     }
 
     /// What the workers did.
-    pub fn record(self) -> ClusterRecord {
+    pub fn record(mut self) -> ClusterRecord {
         ClusterRecord {
-            engine: self.engine,
+            engine: std::mem::take(&mut self.engine),
             n_jobs: self.n_jobs,
-            workers: self.workers.into_values().collect(),
-            lost: self.lost,
+            workers: std::mem::take(&mut self.workers).into_values().collect(),
+            lost: std::mem::take(&mut self.lost),
         }
     }
 }
 
-/// Descriptors on workers, seen as rows.
-pub(super) struct Remote<'a, 'b> {
-    pub spread: &'b mut Spread<'a>,
-    /// Windows of shards that hold images.
-    windows: Vec<Vec<ShardName>>,
-    n_rows: usize,
-    n_cols: usize,
-    /// Folder of the pieces.
-    folder: String,
-    shift: Vec<f32>,
-    n_passes: usize,
-}
-
-impl<'a, 'b> Remote<'a, 'b> {
-    /// Shards with images, in order.
-    pub fn new(spread: &'b mut Spread<'a>, shards: &[Shard], receipts: &[Receipt]) -> Result<Self> {
-        let with_images = || shards.iter().zip(receipts).filter(|(_, r)| r.n_images > 0);
-        let names: Vec<_> = with_images()
-            .map(|(shard, _)| ShardName::of(shard))
-            .collect();
-        let mut hasher = Sha256::new();
-        names
-            .iter()
-            .for_each(|name| hasher.update(&name.fingerprint));
-        let first: Vec<_> = with_images().take(1).collect();
-        let shift = match first.is_empty() {
-            true => Vec::new(),
-            false => PcaParams::shift(&Blocks::stored(spread.store, first))?,
-        };
-        Ok(Self {
-            windows: names.chunks(WINDOW).map(<[_]>::to_vec).collect(),
-            n_rows: receipts.iter().map(|r| r.n_images).sum(),
-            n_cols: with_images().next().map_or(0, |(_, r)| r.n_features),
-            folder: format!("{PIECES}/{}", &hex(&hasher.finalize())[..16]),
-            shift,
-            n_passes: 0,
-            spread,
-        })
+impl Drop for Spread<'_> {
+    fn drop(&mut self) {
+        self.forget_tries();
     }
-
-    pub fn n_rows(&self) -> usize {
-        self.n_rows
-    }
-
-    pub fn n_cols(&self) -> usize {
-        self.n_cols
-    }
-
-    pub fn fit(
-        &mut self,
-        params: &PcaParams,
-        progress: &mut dyn FnMut(usize, usize) -> bool,
-    ) -> Result<Pca> {
-        params.fit_passes(self, progress)
-    }
-
-    /// All columns of the shards but the descriptors, and what these are like.
-    pub fn survey(&mut self) -> Result<(DataFrame, FeatureStats)> {
-        let keys = self.each("survey", |window, to| What::Survey { window, to })?;
-        let mut running = Running::new(self.n_cols);
-        let mut images = None;
-        for bytes in self.read(&keys) {
-            let (frame, survey) = read_survey(&bytes?)?;
-            running.add(&survey);
-            stack(&mut images, frame)?;
-        }
-        Ok((whole(images)?, running.finish()))
-    }
-
-    /// Scores of all rows, and what each loses.
-    pub fn scores(&mut self, pca: &Pca) -> Result<(Matrix, Vec<f64>)> {
-        let folder = tempfile::tempdir();
-        let folder = folder.map_err(Error::storage("create a folder in", std::env::temp_dir()))?;
-        let path = folder.path().join("pca.parquet");
-        pca.save(&path)?;
-        let pca_key = self.hand_over("pca", crate::atomic::read(&path)?)?;
-        let keys = self.each(&format!("scores-{}", short(&pca_key)), |window, to| {
-            let pca = pca_key.clone();
-            What::Project { window, pca, to }
-        })?;
-        let (mut scores, mut lost) = (Vec::new(), Vec::new());
-        for bytes in self.read(&keys) {
-            let (more, losses) = pca.read_scored(&bytes?)?;
-            scores.extend(more);
-            lost.extend(losses);
-        }
-        Ok((Matrix::new(lost.len(), pca.n_components(), scores)?, lost))
-    }
-
-    /// Removes what only this analysis needed.
-    pub fn clear(&self) -> Result<()> {
-        self.spread.store.remove_all(&self.folder)
-    }
-
-    /// A task a window; gives the keys of the pieces.
-    fn each(
-        &mut self,
-        name: &str,
-        what: impl Fn(Vec<ShardName>, String) -> What,
-    ) -> Result<Vec<String>> {
-        let windows = self.windows.iter().enumerate();
-        let tasks: Vec<_> = windows
-            .map(|(i, window)| {
-                let name = format!("{name}-{i:05}");
-                let to = format!("{}/{name}.bin", self.folder);
-                Task {
-                    name,
-                    what: what(window.clone(), to),
-                }
-            })
-            .collect();
-        self.run(tasks)
-    }
-
-    fn run(&mut self, tasks: Vec<Task>) -> Result<Vec<String>> {
-        let keys = tasks
-            .iter()
-            .filter_map(Task::piece)
-            .map(str::to_owned)
-            .collect();
-        self.spread.pieces(&tasks)?;
-        Ok(keys)
-    }
-
-    /// Pieces in order.
-    fn read(&self, keys: &[String]) -> impl Iterator<Item = Result<Vec<u8>>> {
-        keys.iter().map(|key| Piece::read(self.spread.store, key))
-    }
-
-    /// Writes what tasks are to read, under a name that tells its content.
-    fn hand_over(&self, name: &str, bytes: Vec<u8>) -> Result<String> {
-        let digest = hex(&Sha256::digest(&bytes));
-        let key = format!("{}/{name}-{}.bin", self.folder, &digest[..16]);
-        let work = Work::since("driver", Instant::now());
-        Piece::commit(self.spread.store, &key, bytes, work)?;
-        Ok(key)
-    }
-}
-
-impl Passes for Remote<'_, '_> {
-    fn n_rows(&self) -> usize {
-        self.n_rows
-    }
-
-    fn n_cols(&self) -> usize {
-        self.n_cols
-    }
-
-    fn shift(&self, column: usize) -> f64 {
-        self.shift.get(column).map_or(0.0, |&c| f64::from(c))
-    }
-
-    fn pass(&mut self, q: &Panel, centre: Option<&[f32]>, with_moments: bool) -> Result<Sums> {
-        self.n_passes += 1;
-        let factor = Factor::bytes(q, centre, &self.shift, with_moments);
-        let factor = self.hand_over(&format!("pass-{:02}", self.n_passes), factor)?;
-        // The name tells what was multiplied with: a run that goes on takes what another one left, and nothing else.
-        let name = format!("pass-{:02}-{}", self.n_passes, short(&factor));
-        let node = |level: usize, i: usize| format!("{name}-sum-{level}-{i:05}");
-        let (mut n_levels, mut n_nodes) = (1, self.windows.len().div_ceil(FAN_IN));
-        while n_nodes > 1 {
-            (n_levels, n_nodes) = (n_levels + 1, n_nodes.div_ceil(FAN_IN));
-        }
-        let root = format!("{}/{}.bin", self.folder, node(n_levels, 0));
-        if Piece::find(self.spread.store, &root)?.is_none() {
-            let mut parts = self.each(&name, |window, to| {
-                let factor = factor.clone();
-                What::Multiply { window, factor, to }
-            })?;
-            for level in 1..=n_levels {
-                let tasks = parts.chunks(FAN_IN).enumerate().map(|(i, parts)| Task {
-                    name: node(level, i),
-                    what: What::Add {
-                        parts: parts.to_vec(),
-                        are_leaves: level == 1,
-                        to: format!("{}/{}.bin", self.folder, node(level, i)),
-                    },
-                });
-                let above = self.run(tasks.collect())?;
-                self.spread.store.discard_all(&parts)?;
-                parts = above;
-            }
-        }
-        Sums::read(&Piece::read(self.spread.store, &root)?)
-    }
-}
-
-/// The end of a key that tells content.
-fn short(key: &str) -> &str {
-    let name = key.strip_suffix(".bin").unwrap_or(key);
-    name.rsplit('-').next().unwrap_or(name)
 }
 
 fn rows(manifest: &DataFrame) -> Result<Vec<(String, String, u64, String)>> {
@@ -676,10 +541,4 @@ fn rows(manifest: &DataFrame) -> Result<Vec<(String, String, u64, String)>> {
 
 fn seconds(work: &Work) -> f64 {
     work.wall_ms as f64 / 1e3
-}
-
-fn absolute(path: &std::path::Path) -> Result<String> {
-    let path = path.canonicalize().map_err(Error::storage("find", path))?;
-    let text = path.to_str().map(str::to_owned);
-    text.ok_or_else(|| Error::Invalid(format!("`{}` is not UTF-8; rename it", path.display())))
 }

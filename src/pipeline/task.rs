@@ -33,6 +33,8 @@ pub(super) struct Ticket {
     pub cache: String,
     /// How to reach S3, if the cache or the images are there.
     pub s3: Option<Reach>,
+    /// Which run of the driver this is.
+    pub run: String,
     /// SHA-256 of the order.
     pub order: String,
     /// Place of the task in it.

@@ -1,6 +1,5 @@
 //! The worker's side of a cluster: one task after the other, each known by what it leaves in the cache.
 
-use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -37,10 +36,13 @@ pub struct Worker {
     /// Hears what the worker does.
     say: Box<dyn Fn(&str) + Send + Sync>,
     n_tries: AtomicU64,
-    places: Mutex<BTreeMap<String, Arc<Store>>>,
+    /// By run and address: what a run copied here goes with it.
+    places: Mutex<Vec<(String, Arc<Store>)>>,
     connections: Mutex<Vec<(Reach, Connection)>>,
     orders: Mutex<Vec<(String, Arc<Order>)>>,
     factors: Mutex<Vec<(String, Arc<Factor>)>>,
+    /// A recipe that this worker would follow to the same numbers.
+    recipe: Mutex<Option<String>>,
     /// By recipe.
     network: Mutex<Option<(String, Arc<Mutex<Vgg16>>)>>,
 }
@@ -69,6 +71,7 @@ impl Worker {
             connections: Mutex::default(),
             orders: Mutex::default(),
             factors: Mutex::default(),
+            recipe: Mutex::default(),
             network: Mutex::default(),
         })
     }
@@ -83,19 +86,18 @@ impl Worker {
         let text = |e: Error| format!("worker {}: {}", self.name, e.sentence());
         let ticket: Ticket = serde_json::from_str(ticket)
             .map_err(|e| format!("worker {}: the task is of another build: {e}", self.name))?;
-        let (store, order) = self.open(&ticket).map_err(text)?;
-        let Some(task) = order.tasks.get(ticket.index) else {
-            return Err(format!("worker {}: there is no such task", self.name));
-        };
-        match self.attempt(&ticket, &store, &order, task) {
-            Ok(()) => Ok(()),
-            Err(error @ (Error::Invalid(_) | Error::Runtime { .. } | Error::Engine { .. })) => {
-                Err(text(error))
-            }
-            Err(error) => {
-                (self.say)(&format!("{}: {}", task.name, error.sentence()));
+        let done = self.open(&ticket).and_then(|(store, order)| {
+            let task = order.tasks.get(ticket.index);
+            let task = task.ok_or_else(|| Error::Invalid("there is no such task".to_owned()))?;
+            self.attempt(&ticket, &store, &order, task)
+        });
+        match done {
+            // What another try may not meet; the driver counts them.
+            Err(error @ (Error::Bucket { .. } | Error::Storage { .. } | Error::Internal(_))) => {
+                (self.say)(&error.sentence());
                 Ok(())
             }
+            done => done.map_err(text),
         }
     }
 
@@ -109,16 +111,23 @@ impl Worker {
         }
         let began = Instant::now();
         let n = self.n_tries.fetch_add(1, Ordering::Relaxed);
-        let key = format!("{folder}/{}-{n}.json", self.name);
         let mut this = Try {
             worker: self.name.clone(),
             began_ms: now_ms(),
             fault: None,
         };
-        store.put(&key, json(&this)?)?;
-        let done = self
-            .pool
-            .install(|| self.work(ticket, store, order, task, began));
+        // A worker that was started anew under its name counts from 0 again.
+        let key = format!("{folder}/{}-{}-{n}.json", self.name, this.began_ms);
+        store
+            .put(&key, json(&this)?)
+            .map_err(|e| Error::Invalid(format!("cannot write to the cache: {}", e.sentence())))?;
+        let done = match &task.what {
+            // It has threads of its own: one that waits for the network must not take up another task.
+            What::Features { .. } => self.work(ticket, store, order, task, began),
+            _ => self
+                .pool
+                .install(|| self.work(ticket, store, order, task, began)),
+        };
         match &done {
             Ok(()) => (self.say)(&format!(
                 "{}: {:.3} s",
@@ -160,7 +169,16 @@ impl Worker {
                 let source = self.source(ticket, &order.input)?;
                 let filter = Filter::from_str(&order.filter)?;
                 let by = (self.name.as_str(), began);
-                describe_one(&source, store, &shard, filter, &network, by, &NEVER)?;
+                describe_one(
+                    &source,
+                    store,
+                    &shard,
+                    filter,
+                    &network,
+                    self.threads,
+                    by,
+                    &NEVER,
+                )?;
                 return Ok(());
             }
             What::Survey { window, .. } => {
@@ -210,14 +228,16 @@ impl Worker {
         }
         let order: Order = serde_json::from_value(value)
             .map_err(|e| Error::Invalid(format!("the order cannot be read: {e}")))?;
+        self.follows(&store, &order)?;
         let order = Arc::new(order);
         keep(&mut lock(&self.orders), &ticket.order, &order);
         Ok((store, order))
     }
 
     fn store(&self, ticket: &Ticket) -> Result<Arc<Store>> {
-        if let Some(store) = lock(&self.places).get(&ticket.cache) {
-            return Ok(Arc::clone(store));
+        let key = format!("{} {}", ticket.run, ticket.cache);
+        if let Some(store) = find(&lock(&self.places), &key) {
+            return Ok(store);
         }
         let place = match ticket.cache.parse()? {
             Address::Folder(folder) => Place::Folder(folder),
@@ -226,7 +246,7 @@ impl Worker {
             }
         };
         let store = Arc::new(Store::open(Some(&place))?);
-        lock(&self.places).insert(ticket.cache.clone(), Arc::clone(&store));
+        keep(&mut lock(&self.places), &key, &store);
         Ok(store)
     }
 
@@ -268,11 +288,19 @@ impl Worker {
         {
             return Ok(Arc::clone(network));
         }
-        let copy = order.model.as_ref().map(|key| copy_of(store, key));
-        let copy = copy.transpose()?;
-        let precision = Precision::from_str(&order.precision)?;
-        let network = Network::of(precision, copy.as_ref().map(|(_, path)| path.as_path()))?;
-        let ours = network.recipe(Filter::from_str(&order.filter)?);
+        let network = network_of(store, order)?;
+        let loaded = Arc::new(Mutex::new(network.load(self.threads)?));
+        *kept = Some((order.recipe.clone(), Arc::clone(&loaded)));
+        Ok(loaded)
+    }
+
+    /// Refuses an order whose numbers this worker would not give.
+    fn follows(&self, store: &Store, order: &Order) -> Result<()> {
+        let mut known = lock(&self.recipe);
+        if known.as_ref() == Some(&order.recipe) {
+            return Ok(());
+        }
+        let ours = network_of(store, order)?.recipe(Filter::from_str(&order.filter)?);
         if ours != order.recipe {
             return Err(Error::Invalid(format!(
                 "this worker would compute other descriptors than the driver expects; take one kind of machine for all, \
@@ -280,9 +308,8 @@ impl Worker {
                 order.recipe
             )));
         }
-        let loaded = Arc::new(Mutex::new(network.load(self.threads)?));
-        *kept = Some((ours, Arc::clone(&loaded)));
-        Ok(loaded)
+        *known = Some(ours);
+        Ok(())
     }
 
     fn factor(&self, store: &Store, key: &str) -> Result<Arc<Factor>> {
@@ -379,6 +406,14 @@ fn manifest(rows: &[(String, String, u64, String)]) -> Result<DataFrame> {
 fn read_pca(bytes: &[u8]) -> Result<Pca> {
     let (_folder, path) = written(bytes, "pca.parquet")?;
     Pca::load(path)
+}
+
+/// The network that an order names, not loaded yet.
+fn network_of(store: &Store, order: &Order) -> Result<Network> {
+    let copy = order.model.as_ref().map(|key| copy_of(store, key));
+    let copy = copy.transpose()?;
+    let precision = Precision::from_str(&order.precision)?;
+    Network::of(precision, copy.as_ref().map(|(_, path)| path.as_path()))
 }
 
 /// A model of the user's own, as a file here.

@@ -25,7 +25,7 @@ pub(super) fn section(record: &ClusterRecord, timings: &Timings) -> Result<Clust
     let n_all: usize = record.workers.iter().map(n_shards).sum();
     let lost_s: f64 = record.lost.iter().map(|lost| lost.lost_s).sum();
     let speed_up = match features_s > 0.0 && n_all > 0 {
-        true => format!("{} x", number(shards_s / features_s)),
+        true => format!("{}\u{A0}x", number(shards_s / features_s)),
         false => "no shard was computed".to_owned(),
     };
     let shown_workers = &record.workers[..record.workers.len().min(MAX_ROWS)];
@@ -40,7 +40,7 @@ pub(super) fn section(record: &ClusterRecord, timings: &Timings) -> Result<Clust
     let about = About {
         id: "workers",
         title: "Seconds at work, by worker",
-        description: "A bar a worker: descriptors dark, reductions pale. The dashed line is the time that passed while they \
+        description: "A bar a worker: descriptors, and paler behind them reductions. The dashed line is the time that passed while they \
                       worked. A bar that ends well before it belongs to a worker that waited or came late.",
     };
     let chart = match bars.is_empty() || passed_s <= 0.0 {
@@ -153,8 +153,8 @@ mod tests {
             let found = section.facts.iter().find(|f| f.name == name);
             found.unwrap().value.clone()
         };
-        assert_eq!(fact("Speed-up against the sum"), "2.000 x");
-        assert_eq!(fact("Time lost in them"), "2.5 s");
+        assert_eq!(fact("Speed-up against the sum"), "2.000\u{A0}x");
+        assert_eq!(fact("Time lost in them"), "2.50\u{A0}s");
         assert!(section.chart.is_some());
         let many: Vec<_> = (0..20).map(|i| [2 * i, 2 * i]).collect();
         assert!(ranges(&many).ends_with("and 8 more"));

@@ -107,13 +107,16 @@ impl Store {
         })
     }
 
-    /// Where it is, for another machine.
-    #[must_use]
-    pub fn address(&self) -> String {
-        match &self.bucket {
-            Some(prefix) => prefix.to_string(),
-            None => self.root.display().to_string(),
+    /// Where it is, for another process.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] if the folder cannot be made, [`Error::Invalid`] if its name is not UTF-8.
+    pub fn address(&self) -> Result<String> {
+        if let Some(prefix) = &self.bucket {
+            return Ok(prefix.to_string());
         }
+        std::fs::create_dir_all(&self.root).map_err(Error::storage("create folder", &self.root))?;
+        absolute(&self.root)
     }
 
     /// Removes all objects in `folder`.
@@ -133,7 +136,7 @@ impl Store {
     }
 
     /// The receipts of some shards, each asked for by itself: no listing of a whole cache. Also those that reject a file
-    /// for now only.
+    /// for now only. In a folder the shard's file must be there, too; in a bucket whoever reads it finds out.
     ///
     /// # Errors
     /// [`Error::Storage`], [`Error::Bucket`].
@@ -142,9 +145,27 @@ impl Store {
         let read = self.get_all(&wanted)?;
         let receipt = |shard: &Shard| {
             let receipt: Receipt = serde_json::from_slice(read.get(&keys(shard).receipt)?).ok()?;
-            receipt.commits(shard).then_some(receipt)
+            let file = std::fs::metadata(self.root.join(keys(shard).data));
+            let whole = self.bucket.is_some() || file.is_ok_and(|f| f.len() == receipt.size_bytes);
+            (whole && receipt.commits(shard)).then_some(receipt)
         };
         Ok(shards.iter().map(receipt).collect())
+    }
+
+    /// Takes the receipts of shards back, so that they are computed anew.
+    ///
+    /// # Errors
+    /// [`Error::Storage`], [`Error::Bucket`].
+    pub fn take_back(&self, shards: &[Shard]) -> Result<()> {
+        let found = self.receipts_of(shards)?;
+        let stale = shards
+            .iter()
+            .zip(found)
+            .filter(|(_, receipt)| receipt.is_some());
+        for (shard, _) in stale {
+            self.discard(&keys(shard).receipt)?;
+        }
+        Ok(())
     }
 
     /// How many of these shards have a receipt, without reading them.
@@ -160,6 +181,16 @@ impl Store {
         let there = |shard: &&Shard| there.contains(&keys(shard).receipt);
         Ok(shards.iter().filter(there).count())
     }
+}
+
+/// A path that another process finds, too.
+///
+/// # Errors
+/// [`Error::Storage`] if there is no such folder, [`Error::Invalid`] if its name is not UTF-8.
+pub fn absolute(path: &Path) -> Result<String> {
+    let path = path.canonicalize().map_err(Error::storage("find", path))?;
+    let text = path.to_str().map(str::to_owned);
+    text.ok_or_else(|| Error::Invalid(format!("`{}` is not UTF-8; rename it", path.display())))
 }
 
 fn is_gone(error: &std::io::Error) -> bool {

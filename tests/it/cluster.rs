@@ -57,14 +57,13 @@ impl Cluster {
         assert!(line.contains("takes tasks"), "the worker said: {line}");
         self.workers.insert(name.to_owned(), child);
         // A run that begins earlier may be done before the worker is there.
-        let began = Instant::now();
-        while self.n_known() == before && began.elapsed() < Duration::from_secs(2) {
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        wait_for("the scheduler to know the worker", || {
+            self.n_known() > before
+        });
     }
 
-    /// Workers that the scheduler counts as alive.
-    fn n_known(&self) -> String {
+    /// Workers that the scheduler counts as alive, with those that were killed a moment ago.
+    fn n_known(&self) -> usize {
         let mut stream = TcpStream::connect(&self.address).expect("the scheduler listens");
         let request = format!(
             "GET /readyz HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
@@ -73,7 +72,11 @@ impl Cluster {
         stream.write_all(request.as_bytes()).expect("it is read");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("an answer");
-        answer.lines().last().unwrap_or_default().to_owned()
+        let said = answer.rsplit("ready: ").next().unwrap_or_default();
+        let digits: String = said.chars().take_while(char::is_ascii_digit).collect();
+        digits
+            .parse()
+            .unwrap_or_else(|_| panic!("the scheduler said: {answer}"))
     }
 
     pub fn kill_scheduler(&mut self) {

@@ -109,6 +109,10 @@ fn what_a_worker_committed_before_it_was_killed_stays() {
     });
     cluster.kill("victim");
     let committed = times(&photos, "cache");
+    assert!(
+        committed.len() < N_SHARDS,
+        "the run was over before the worker was killed"
+    );
     let before = who(&photos.receipts("cache"))["victim"];
     let said = said(run);
     assert_eq!(said.code, Some(0), "{}", said.stderr);
@@ -203,6 +207,10 @@ fn a_killed_driver_continues_where_its_workers_are() {
     run.kill().expect("SIGKILL");
     run.wait().expect("it ends");
     let committed = times(&photos, "cache");
+    assert!(
+        committed.len() < N_SHARDS,
+        "the run was over before the driver was killed"
+    );
     photos.spread(&cluster, "out", "cache").expect(0);
     let after = times(&photos, "cache");
     assert!(
