@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ballista_executor::executor_process::{ExecutorProcessConfig, start_executor_process};
+use ballista_executor::health::ExecutorHealth;
 
 use super::scheduler::internal;
 use super::{Kernel, MESSAGE_BYTES, config, registry, runtime};
@@ -13,6 +14,11 @@ use crate::{Fault, Result};
 
 /// Longest wait for a connection.
 const TRY: Duration = Duration::from_secs(5);
+
+/// Heartbeats without an answer after which a worker counts itself as cut off.
+const DEAF: u32 = 5;
+/// The same as time, at least.
+const LEAST_DEAF: Duration = Duration::from_secs(20);
 
 /// How a worker works.
 #[derive(Debug, Clone)]
@@ -31,19 +37,28 @@ pub struct WorkerParams {
     pub connect_s: u16,
 }
 
-/// Takes tasks until SIGINT or SIGTERM, which let those that run come to their end.
+/// Takes tasks until SIGINT or SIGTERM, which let those that run come to their end. `cut_off` is called when the scheduler
+/// can be reached and has heard nothing for [`DEAF`] heartbeats: after a network that parted in the midst of tasks, Ballista
+/// may wait for itself for ever, so the process must start anew.
 ///
 /// # Errors
 /// [`Fault::Refused`] if the scheduler does not answer, [`Fault::Internal`] without a temporary folder,
 /// [`Fault::Internal`] if serving fails.
-pub fn serve_worker(params: &WorkerParams, kernel: Kernel) -> Result<()> {
+pub fn serve_worker(
+    params: &WorkerParams,
+    kernel: Kernel,
+    cut_off: impl Fn() + Send + 'static,
+) -> Result<()> {
     // For the one-line results of tasks.
     let folder = tempfile::Builder::new().prefix("fruits-worker-").tempdir();
     let folder = folder.map_err(|e| Fault::Internal(format!("no temporary folder: {e}")))?;
     wait_for_scheduler(params)?;
     let (port, grpc_port) = (free_port(params.bind)?, free_port(params.bind)?);
     let Endpoint { host, port: at } = &params.scheduler;
+    let health = ExecutorHealth::new();
+    watch(params, health.clone(), cut_off);
     let options = ExecutorProcessConfig {
+        health,
         executor_id: params.name.clone(),
         bind_host: params.bind.to_string(),
         external_host: Some(params.bind.to_string()),
@@ -66,16 +81,34 @@ pub fn serve_worker(params: &WorkerParams, kernel: Kernel) -> Result<()> {
     served.map_err(internal)
 }
 
+/// Takes the sign of life away again and again, and looks whether it comes back.
+fn watch(params: &WorkerParams, health: ExecutorHealth, cut_off: impl Fn() + Send + 'static) {
+    let pause = LEAST_DEAF.max(DEAF * Duration::from_secs(params.heartbeat_s));
+    let scheduler = params.scheduler.clone();
+    std::thread::spawn(move || {
+        loop {
+            health.mark_heartbeat_failed();
+            std::thread::sleep(pause);
+            if !health.is_ready() && connect(&scheduler).is_ok() {
+                cut_off();
+            }
+        }
+    });
+}
+
+fn connect(Endpoint { host, port }: &Endpoint) -> std::io::Result<TcpStream> {
+    let mut found = (host.as_str(), *port).to_socket_addrs()?;
+    let address = found.next().ok_or(std::io::ErrorKind::NotFound)?;
+    TcpStream::connect_timeout(&address, TRY)
+}
+
 /// Tries until a scheduler listens; Ballista's own wait never ends.
 fn wait_for_scheduler(params: &WorkerParams) -> Result<()> {
-    let Endpoint { host, port } = &params.scheduler;
     let began = Instant::now();
     loop {
-        let tried = (host.as_str(), *port)
-            .to_socket_addrs()
-            .and_then(|mut found| found.next().ok_or(std::io::ErrorKind::NotFound.into()))
-            .and_then(|address| TcpStream::connect_timeout(&address, TRY));
-        let Err(why) = tried else { return Ok(()) };
+        let Err(why) = connect(&params.scheduler) else {
+            return Ok(());
+        };
         if began.elapsed() >= Duration::from_secs(params.connect_s.into()) {
             return Err(Fault::Refused(format!(
                 "no scheduler answers at {} ({why}); start `report scheduler` there, and let this machine reach its port",

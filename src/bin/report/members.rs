@@ -1,6 +1,7 @@
 //! `report scheduler` and `report worker`: the members of a cluster.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::os::unix::process::CommandExt;
 use std::sync::Arc;
 
 use clap::Args;
@@ -124,8 +125,22 @@ pub fn work(options: &WorkerOptions) -> Result<u8> {
         heartbeat_s: options.heartbeat.max(1),
         connect_s: options.connect_timeout,
     };
-    serve_worker(&params, Arc::new(move |ticket| worker.run(ticket)))?;
+    serve_worker(
+        &params,
+        Arc::new(move |ticket| worker.run(ticket)),
+        start_anew,
+    )?;
     Ok(code::COMPLETE)
+}
+
+/// Replaces this process by a fresh one with the same arguments and number; what it had begun, others do.
+fn start_anew() {
+    log("worker: the scheduler is there and hears nothing; starting anew");
+    let mut words = std::env::args_os();
+    let name = words.next().unwrap_or_default();
+    let mut command = std::process::Command::new("/proc/self/exe");
+    let error = command.arg0(name).args(words).exec();
+    log(&format!("worker: cannot start anew: {error}"));
 }
 
 impl Listening {
