@@ -37,9 +37,9 @@ pub struct WorkerParams {
     pub connect_s: u16,
 }
 
-/// Takes tasks until SIGINT or SIGTERM, which let those that run come to their end. `cut_off` is called when the scheduler
-/// can be reached and has heard nothing for [`DEAF`] heartbeats: after a network that parted in the midst of tasks, Ballista
-/// may wait for itself for ever, so the process must start anew.
+/// Takes tasks until SIGINT or SIGTERM, which let those that run come to their end, or until the scheduler sends it away,
+/// which it does when it took the worker for lost and can reach it again. `cut_off` is called when the scheduler can be
+/// reached and has heard nothing for [`DEAF`] heartbeats: sent away, Ballista's executor may hang at its end.
 ///
 /// # Errors
 /// [`Fault::Refused`] if the scheduler does not answer, [`Fault::Internal`] without a temporary folder,

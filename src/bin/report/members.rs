@@ -125,17 +125,22 @@ pub fn work(options: &WorkerOptions) -> Result<u8> {
         heartbeat_s: options.heartbeat.max(1),
         connect_s: options.connect_timeout,
     };
+    let stop = signals::listen()?;
     serve_worker(
         &params,
         Arc::new(move |ticket| worker.run(ticket)),
         start_anew,
     )?;
+    // A scheduler that took it for lost sends it away as soon as it can reach it again.
+    if !stop.load(std::sync::atomic::Ordering::Relaxed) {
+        start_anew();
+    }
     Ok(code::COMPLETE)
 }
 
 /// Replaces this process by a fresh one with the same arguments and number; what it had begun, others do.
 fn start_anew() {
-    log("worker: the scheduler is there and hears nothing; starting anew");
+    log("worker: its scheduler took it for lost; starting anew");
     let mut words = std::env::args_os();
     let name = words.next().unwrap_or_default();
     let mut command = std::process::Command::new("/proc/self/exe");
