@@ -43,9 +43,8 @@ notebooks: setup-notebook ## run the notebooks again and save what they show
 test: prerequisites setup ## run all tests
 	# Named one by one, since examples would be linked, too; `make check` looks at them. With all features, so that one
 	# compile serves all tests; `make test-deploy` runs the default program.
-	cargo test --release --locked --features cluster --lib --bins --test it
+	cargo test --release --locked --package fruits --package fruits-engine --features fruits/cluster --lib --bins --test it
 	cargo test --release --locked --features cluster --doc
-	cargo test --release --locked --package fruits-engine
 	# Together, each would have what it shares with the other compiled with other features.
 	cargo test --release --locked --package s3-server
 	cargo test --release --locked --package fruits-bench
@@ -66,8 +65,8 @@ test-deploy: dist ## run an instance of deploy/ in a bare Debian (root, debootst
 check: prerequisites ## formatting, clippy and documentation, warnings denied
 	cargo fmt --all --check
 	cargo clippy --release --all-targets --locked -- -D warnings
-	cargo clippy --release --all-targets --locked --features cluster -- -D warnings
-	cargo clippy --release --all-targets --locked --package s3-server --package fruits-library --package fruits-bench --package fruits-engine -- -D warnings
+	cargo clippy --release --all-targets --locked --package fruits --package fruits-engine --features fruits/cluster -- -D warnings
+	cargo clippy --release --all-targets --locked --package s3-server --package fruits-library --package fruits-bench -- -D warnings
 	rustfmt --check --edition 2024 notebooks/fruits/build.rs notebooks/fruits/lib.rs
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps --locked --features cluster
 
