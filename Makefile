@@ -1,7 +1,7 @@
 # Three commands on a fresh machine: `make report`, `make notebook` and `make test`. Each sets everything up that it
 # needs; `make` lists the rest.
 #
-# One profile, --release, everywhere: tests and binary share one compile of the dependencies (about 15 minutes on
+# One profile, --release, everywhere: tests and binary share one compile of the dependencies (9 to 10 minutes on
 # 2 cores). Clippy and rustdoc only type-check them, which cargo keeps apart; build scripts and macros are shared.
 # CARGO_TARGET_DIR moves the build out of the checkout; FRUITS_RUNTIME moves what set-up installs.
 
@@ -11,7 +11,7 @@ JUPYTER_ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help prerequisites setup setup-notebook build report notebook notebooks test test-notebooks test-template test-deploy check bench-programs bench bench-quick dist clean
+.PHONY: help prerequisites setup setup-notebook build report notebook notebooks test nightly test-cluster test-notebooks test-template test-deploy check bench-programs bench bench-quick dist clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,15 +41,20 @@ notebooks: setup-notebook ## run the notebooks again and save what they show
 	@"$$(python3 setup/notebook.py --python)" tests/notebooks/test_notebooks.py --write Notebooks
 
 test: prerequisites setup ## run all tests
-	# Named one by one, since examples would be linked, too; `make check` looks at them. With all features, so that one
-	# compile serves all tests; `make test-deploy` runs the default program.
-	cargo test --release --locked --package fruits --package fruits-engine --features fruits/cluster --lib --bins --test it
-	cargo test --release --locked --features cluster --doc
+	# Named one by one, since examples would be linked, too; `make check` looks at them.
+	cargo test --release --locked --package fruits --package fruits-maths --package fruits-report --lib --bins --test it
+	cargo test --release --locked --package fruits --package fruits-maths --doc
 	# Together, each would have what it shares with the other compiled with other features.
 	cargo test --release --locked --package s3-server
 	cargo test --release --locked --package fruits-bench
 	python3 benches/test_results.py
 	python3 benches/cluster/test_simulate.py
+
+nightly: prerequisites setup ## what takes too long for every change: each call that can fail, in each way
+	FRUITS_POINTS=all cargo test --release --locked --package fruits --package fruits-maths --package fruits-report --lib --bins --test it -- points::
+
+test-cluster: prerequisites setup ## run the tests of several machines (compiles its engine)
+	cargo test --release --locked --package fruits-report --package fruits-cluster --features fruits-report/cluster --lib --test cluster
 
 test-notebooks: setup-notebook ## run the notebooks and break them, with the real kernel
 	cargo build --release --locked --package s3-server
@@ -64,11 +69,11 @@ test-deploy: dist ## run an instance of deploy/ in a bare Debian (root, debootst
 
 check: prerequisites ## formatting, clippy and documentation, warnings denied
 	cargo fmt --all --check
-	cargo clippy --release --all-targets --locked -- -D warnings
-	cargo clippy --release --all-targets --locked --package fruits --package fruits-engine --features fruits/cluster -- -D warnings
+	cargo clippy --release --all-targets --locked --package fruits --package fruits-maths --package fruits-report -- -D warnings
+	cargo clippy --release --all-targets --locked --package fruits-report --package fruits-cluster --features fruits-report/cluster -- -D warnings
 	cargo clippy --release --all-targets --locked --package s3-server --package fruits-library --package fruits-bench -- -D warnings
 	rustfmt --check --edition 2024 notebooks/fruits/build.rs notebooks/fruits/lib.rs
-	RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps --locked --features cluster
+	RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps --locked --package fruits --package fruits-report --package fruits-cluster --features fruits-report/cluster
 
 bench-programs: prerequisites setup
 	@python3 benches/setup.py

@@ -2,46 +2,34 @@
 
 use std::process::Command;
 
+/// What decides numbers and pages: a commit that changes none of it compiles nothing anew.
+const SOURCES: [&str; 8] = [
+    "Cargo.lock",
+    "Cargo.toml",
+    "build.rs",
+    "crates/fruits-cluster",
+    "crates/fruits-maths",
+    "crates/fruits-report",
+    "src",
+    "templates",
+];
+
 fn main() {
-    for path in [
-        "src",
-        "templates",
-        "Cargo.lock",
-        "build.rs",
-        ".git/HEAD",
-        ".git/index",
-    ] {
-        // Naming a file that is not there would rebuild every time.
-        if std::path::Path::new(path).exists() {
-            println!("cargo:rerun-if-changed={path}");
-        }
+    for path in SOURCES {
+        println!("cargo:rerun-if-changed={path}");
     }
-    let commit = output("git", &["rev-parse", "HEAD"]).map_or_else(
-        || "unknown".to_owned(),
-        |commit| {
-            let changes = output(
-                "git",
-                &[
-                    "--no-optional-locks",
-                    "status",
-                    "--porcelain",
-                    "--untracked-files=no",
-                ],
-            );
-            let dirty = changes.is_none_or(|c| !c.is_empty());
-            if dirty {
-                format!("{commit}-dirty")
-            } else {
-                commit
-            }
-        },
-    );
+    let commit = commit().unwrap_or_else(|| "unknown".to_owned());
     println!("cargo:rustc-env=FRUITS_GIT_COMMIT={commit}");
     let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
     let version = output(&rustc, &["--version"]).unwrap_or_else(|| "unknown".to_owned());
     println!("cargo:rustc-env=FRUITS_RUSTC={version}");
     let lock = std::fs::read("Cargo.lock").unwrap_or_default();
     println!("cargo:rustc-env=FRUITS_LOCK_SHA256={}", sha256(&lock));
+    let decoders = lines_of(&String::from_utf8_lossy(&lock), DECODERS);
+    println!(
+        "cargo:rustc-env=FRUITS_DECODERS_SHA256={}",
+        sha256(decoders.as_bytes())
+    );
     for name in [
         "faer",
         "image",
@@ -55,6 +43,46 @@ fn main() {
         let version = version_in(&String::from_utf8_lossy(&lock), name);
         println!("cargo:rustc-env=FRUITS_VERSION_{name_in_rust}={version}");
     }
+}
+
+/// The commit that holds the sources as they are; `-dirty` behind it if none does yet.
+fn commit() -> Option<String> {
+    let commit = output("git", &["rev-parse", "HEAD"])?;
+    let status = ["--no-optional-locks", "status", "--porcelain", "--"];
+    let changes = output("git", &[&status[..], &SOURCES].concat())?;
+    if changes.is_empty() {
+        return Some(commit);
+    }
+    // The next commit may hold them. Naming a file that is not there would rebuild every time.
+    let log = output("git", &["rev-parse", "--git-path", "logs/HEAD"])?;
+    if std::path::Path::new(&log).exists() {
+        println!("cargo:rerun-if-changed={log}");
+    }
+    Some(format!("{commit}-dirty"))
+}
+
+/// The packages whose code decides a pixel, one a line.
+const DECODERS: &str = include_str!("src/steps/resize/decoders.txt");
+
+/// Name, version and checksum of these packages, as the lock file has them.
+fn lines_of(lock: &str, names: &str) -> String {
+    let mut lines = String::new();
+    for name in names.lines().filter(|line| !line.starts_with('#')) {
+        let of_it = |package: &&str| package.starts_with(&format!("name = \"{name}\"\n"));
+        let packages = lock.split("[[package]]\n").filter(of_it);
+        let before = lines.len();
+        for package in packages {
+            let wanted = ["name = ", "version = ", "checksum = "];
+            let told = |line: &&str| wanted.iter().any(|key| line.starts_with(key));
+            lines.extend(package.lines().filter(told).flat_map(|line| [line, "\n"]));
+        }
+        assert!(
+            lines.len() > before,
+            "no package `{name}` of src/steps/resize/decoders.txt is in Cargo.lock: correct that list, or the fingerprint \
+             of cached descriptors does not cover it"
+        );
+    }
+    lines
 }
 
 fn output(program: &str, arguments: &[&str]) -> Option<String> {

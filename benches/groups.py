@@ -115,12 +115,12 @@ def cold(bench):
 def chain(bench):
     n, n_sample = bench.plan.n_images or len(bench.images), bench.plan.n_images_sample
     features = bench.work / "features.npy"
-    options = ["--images", bench.image_list(n_sample), "--features", features, "--out", bench.work / "first-version"]
+    options = ["--images", bench.image_list(n_sample), "--features", features, "--out", bench.work / "keras-chain"]
     theirs = Contestant(
-        targets.FIRST_VERSION, bench.peer("first_version.py", *options), before=bench.described,
+        targets.KERAS_CHAIN, bench.peer("keras_chain.py", *options), before=bench.described,
         time="extrapolated_total_s", note=f"`predict` extrapolated from {n_sample} images", n_runs=1,
     )
-    conditions = f"{n:,} images, whole processes: descriptors, PCA, t-SNE and the report, or the plots of the first version."
+    conditions = f"{n:,} images, whole processes: descriptors, PCA, t-SNE and the report, or plots as PNG."
     record = bench.compare("chain", targets.CHAIN, [cold(bench), theirs], "", conditions)
     for row in record["contestants"]:
         row["accuracy"] = picked(row["runs"][0].get("values", {}), "precision", "ratio_sum", "own_kl_divergence")

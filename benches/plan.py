@@ -11,7 +11,7 @@ class Plan:
     n_images_f32: int = 64
     # Four shards: shorter runs are mostly the filling and emptying of the stages that run side by side.
     n_images_bf16: int = 512
-    # The first version's `predict`; extrapolated from here.
+    # For one Keras `predict` an image; extrapolated from here.
     n_images_sample: int = 64
     n_starts: int = 10
     n_pairs: int = 5

@@ -21,7 +21,7 @@ sys.dont_write_bytecode = True
 from targets import TARGETS  # noqa: E402
 
 N_FEATURES = 7 * 7 * 512
-# Columns that this project's PCA multiplies with in a pass, for 64 components (src/pca/krylov.rs).
+# Columns that this project's PCA multiplies with in a pass, for 64 components (crates/fruits-maths/src/pca/krylov.rs).
 N_KRYLOV = 64
 GROUPS = {
     "start": ("Start", "How long a user waits for the first line."),

@@ -23,7 +23,7 @@ scheduler_s=60 group_s=600 workers_s=1800 silent_s=900
 IFS=';' read -r -d '' -a options <<<"$(base64 -d <<<"${BOOT_OPTIONS:-}")" || true
 for option in "${options[@]}"; do
     option=${option#"${option%%[![:space:]]*}"} option=${option%"${option##*[![:space:]]}"}
-    if [[ $option =~ ^FRUITS_(BUCKET|PREFIX|CACHE|OUT|LOG|ENGINE)= ]]; then
+    if [[ $option =~ ^FRUITS_(BUCKET|PREFIX|CACHE|OUT|LOG|ENGINE|SECRET)= ]]; then
         say "ReportOptions: ${option%%=*} is set by the template: leave it out, see *Parameters* in deploy/README.md"
         exit 2
     elif [[ $option =~ ^FRUITS_[A-Z0-9_]+=.+$ ]]; then
@@ -83,6 +83,20 @@ start() {
     exec chroot --userspec=nobody:nogroup --groups='' / "$here/report" "$@"
 }
 
+# share: what the members of a run know each other by. The principal makes it and leaves it where workers may read it.
+share() {
+    export FRUITS_SECRET=$HOME/secret
+    (umask 077 && : >"$FRUITS_SECRET")
+    if [ "$role" = principal ]; then
+        head -c 32 /dev/urandom | base64 >"$FRUITS_SECRET" &&
+            s3 "$BOOT_SECRET" "$FRUITS_SECRET" --upload-file "$FRUITS_SECRET" --output /dev/null
+    else
+        s3 "$BOOT_SECRET" /dev/null --output "$FRUITS_SECRET"
+    fi && chown nobody "$FRUITS_SECRET" && return
+    say "the secret of the run, $BOOT_SECRET, could not be handed over"
+    exit 6
+}
+
 say "starting run $BOOT_RUN_ID"
 if [ "$role" != single ]; then
     address=$(imds local-ipv4) name=$(imds instance-id)
@@ -94,6 +108,7 @@ single)
     start --log json &
     ;;
 principal)
+    share
     BOOT_SCHEDULER=$address:50050
     # Not through the pipe of the user data, which would wait for it: nothing may keep this instance.
     start scheduler --bind "$address" --port 50050 >>"$BOOT_LOG" 2>&1 &
@@ -117,6 +132,7 @@ principal)
     ;;
 worker)
     trap leave EXIT
+    share
     start worker --scheduler "$BOOT_SCHEDULER" --bind "$address" --name "$name" &
     ;;
 esac

@@ -87,7 +87,8 @@ def linked(metadata):
             if is_normal and not is_macro and edge["pkg"] not in found:
                 found.add(edge["pkg"])
                 waiting.append(edge["pkg"])
-    return sorted((packages[id] for id in found), key=lambda package: (package["name"], package["version"]))
+    foreign = [packages[id] for id in found if packages[id]["source"]]  # the rest is this project's own
+    return sorted(foreign, key=lambda package: (package["name"], package["version"]))
 
 
 def terms(package):
@@ -225,6 +226,7 @@ def write(archive, top, content):
 
 def pack(out, features):
     command = ["cargo", "metadata", "--locked", "--format-version", "1", "--filter-platform", TARGET]
+    command += ["--manifest-path", "crates/fruits-report/Cargo.toml"]
     command += ["--features", features] if features else []
     metadata = json.loads(output_of(*command))
     root = next(p for p in metadata["packages"] if p["id"] == metadata["resolve"]["root"])
@@ -244,14 +246,14 @@ def pack(out, features):
             **{f"runtime/{path}": source for path, source in installed.items()},
             **{f"licenses/{path}": text for path, text in licenses.items()},
         }
-        top = f"{root['name']}-{root['version']}-x86_64-linux"
+        top = f"fruits-{root['version']}-x86_64-linux"
         out.mkdir(parents=True, exist_ok=True)
         target, partial = out / f"{top}.tar.gz", out / f".{top}.partial"
         with open(partial, "wb") as file, gzip.GzipFile("", "wb", LEVEL, file, mtime=0) as compressed:
             with tarfile.open(fileobj=compressed, mode="w", format=tarfile.GNU_FORMAT) as archive:
                 write(archive, top, content)
         partial.replace(target)
-        older = [path for path in out.glob(f"{root['name']}-*-x86_64-linux.tar.gz") if path != target]
+        older = [path for path in out.glob("fruits-*-x86_64-linux.tar.gz") if path != target]
         for path in older:
             path.unlink()  # so that a pattern finds one archive
         sizes = {"report": program.stat().st_size, "runtime": sum(p.lstat().st_size for p in installed.values())}

@@ -9,14 +9,15 @@
 )]
 
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use fruits::findings::findings;
+use fruits::frame::{add_by_key, column};
 use fruits::load::{LoadParams, load, read};
-use fruits::matrix::column;
 use fruits::outputs::Finished;
 use fruits::quality::quality;
-use fruits::record::{ClassCount, Timings};
+use fruits::record::{ClassCount, ProjectionQuality, Timings};
 use fruits::report::{ReportInput, render};
 use fruits::resize::{Filter, resize};
 use fruits::source::Source;
@@ -49,13 +50,16 @@ fn main() {
         began.elapsed().as_secs_f64(),
         measured.record.n_sampled
     );
-    images.hstack_mut(found.scores.columns()).expect("scores");
-    images
-        .hstack_mut(measured.scores.columns())
-        .expect("scores");
+    add_by_key(
+        &mut images,
+        &found.scores,
+        &["outlier_score", "label_agreement"],
+    )
+    .expect("scores");
+    add_by_key(&mut images, &measured.scores, &["trust"]).expect("scores");
 
     // The record of the committed sample, with these images in it.
-    let mut run = Finished::open(Path::new("reports/sample"))
+    let mut run = Finished::open(Path::new("reports/sample"), &AtomicBool::new(false))
         .expect("the sample")
         .run;
     run.images.accepted = n as u64;
@@ -71,6 +75,7 @@ fn main() {
         })
         .collect();
     run.findings = Some(found.record);
+    run.projections[0].quality = Some(ProjectionQuality::from(&measured.record));
     run.quality = Some(measured.record);
     let rejected = df!("key" => Vec::<String>::new(), "size_bytes" => Vec::<u64>::new(), "reason" => Vec::<String>::new(), "message" => Vec::<String>::new()).expect("a frame");
     let began = Instant::now();

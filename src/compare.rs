@@ -1,71 +1,49 @@
-//! Two runs side by side: images, parameters, environment, numbers, and one t-SNE embedding laid over the other.
+//! Two runs side by side: images, parameters, environment, numbers, and of each projection one embedding laid over the
+//! other.
 
+mod descriptors;
 mod differences;
 mod embedding;
 mod inputs;
 mod metrics;
-mod procrustes;
+mod named;
+mod side;
 
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
+use fruits_maths::Matrix;
 use polars::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::matrix::{Matrix, strings};
+use crate::frame::{MatrixExt, strings};
 use crate::outputs::{EMBEDDINGS, Finished, MANIFEST};
-use crate::pipeline::Outcome;
 use crate::record::{Baseline, Comparison, Difference, Inputs, Metric, Run, Verdict};
-use crate::schema::{KEY, LABEL, SHA256, TSNE_X, TSNE_Y, is_pc};
+use crate::run::Outcome;
+use crate::schema::{KEY, LABEL, SHA256, is_pc, positions};
 
-/// What is compared of a run.
-#[derive(Debug, Clone, Copy)]
-pub struct Side<'a> {
-    /// Its record.
-    pub run: &'a Run,
-    /// One row an image that was used: `key`, `label` and `sha256`, String.
-    pub manifest: &'a DataFrame,
-    /// One row an image: `key`, `label`, and, as far as the run came, `pc1` ... `pcK`, `tsne_x`, `tsne_y`, Float32.
-    pub embeddings: Option<&'a DataFrame>,
-}
-
-impl<'a> From<&'a Finished> for Side<'a> {
-    fn from(finished: &'a Finished) -> Self {
-        Self {
-            run: &finished.run,
-            manifest: &finished.manifest,
-            embeddings: finished.embeddings.as_ref(),
-        }
-    }
-}
-
-impl<'a> From<&'a Outcome> for Side<'a> {
-    fn from(outcome: &'a Outcome) -> Self {
-        Self {
-            run: &outcome.run,
-            manifest: &outcome.images,
-            embeddings: Some(&outcome.images),
-        }
-    }
-}
+pub use self::side::Side;
 
 /// What came out of a comparison.
 #[derive(Debug)]
 pub struct Compared {
     /// Its record.
     pub comparison: Comparison,
-    /// One row an image of both embeddings, sorted by key: `key` and `label`, String; `before_x`, `before_y`, `after_x`,
-    /// `after_y`, Float64, positions in the plane of the baseline's embedding; `displacement`, Float64, in units of the
-    /// baseline's root mean square radius. Absent where the embeddings could not be aligned.
+    /// For each projection one row an image of both embeddings, sorted by key: `projection`, its name, String; `key` and
+    /// `label`, String; `before_x`, `before_y`, `after_x`, `after_y`, Float64, positions in the plane of the baseline's
+    /// embedding; `displacement`, Float64, in units of the baseline's root mean square radius. Absent where no
+    /// embeddings could be aligned.
     pub moves: Option<DataFrame>,
 }
 
 /// Reads the run in `path` (the folder of a report, or its `run.json`) and makes sure that it can be compared.
 ///
 /// # Errors
-/// [`Error::Invalid`] if there is no such run, it is of another layout, or a file of it lacks a column;
-/// [`Error::Storage`].
-pub fn open(path: &Path) -> Result<Finished> {
-    let finished = Finished::open(path)?;
+/// [`Error::Invalid`] if there is no such run, it is of another layout, or a file of it lacks a column or is another than the
+/// record names;
+/// [`Error::Storage`]; [`Error::Interrupted`] with `stop`.
+pub fn open(path: &Path, stop: &AtomicBool) -> Result<Finished> {
+    let finished = Finished::open(path, stop)?;
     let named = |name: &str| {
         let path = finished.folder.join(name).display().to_string();
         move |error: Error| Error::Invalid(format!("`{path}` is not of a run: {error}"))
@@ -77,30 +55,35 @@ pub fn open(path: &Path) -> Result<Finished> {
         for name in [KEY, LABEL] {
             strings(embeddings, name).map_err(named(EMBEDDINGS))?;
         }
-        Matrix::from_columns(embeddings, &coordinates(embeddings)).map_err(named(EMBEDDINGS))?;
-        embedding::positions(embeddings).map_err(named(EMBEDDINGS))?;
+        let all = coordinates(&finished.run, embeddings);
+        Matrix::from_columns(embeddings, &all).map_err(named(EMBEDDINGS))?;
+        for projection in &finished.run.projections {
+            embedding::positions(embeddings, &projection.name).map_err(named(EMBEDDINGS))?;
+        }
     }
     Ok(finished)
 }
 
-/// Compares a run with an earlier one.
+/// Compares a run with an earlier one. The search for neighbours uses the threads of the pool that it is called in.
 ///
 /// # Errors
-/// [`Error::Invalid`] if a frame lacks a column.
-pub fn compare(baseline: &Side, now: &Side) -> Result<Compared> {
+/// [`Error::Invalid`] if a frame lacks a column, [`Error::Interrupted`] with `stop`.
+pub fn compare(baseline: &Side, now: &Side, stop: &AtomicBool) -> Result<Compared> {
     let inputs = inputs::inputs(baseline.manifest, now.manifest)?;
     let parameters = differences::parameters(baseline.run, now.run);
     let environment = differences::environment(baseline.run, now.run);
     let metrics = metrics::metrics(baseline.run, now.run);
-    let same_coordinates = same_coordinates(baseline.embeddings, now.embeddings)?;
+    let two_descriptors = descriptors::two_descriptors(baseline.run, now.run);
+    let same_coordinates = two_descriptors.is_none() && same_coordinates(baseline, now)?;
     let (verdict, sentence) = verdict(
         &inputs,
+        two_descriptors,
         &parameters,
         &environment,
         &metrics,
         same_coordinates,
     );
-    let (embedding, moves) = embedding::embedding(baseline, now)?;
+    let (projections, moves) = embedding::embeddings(baseline, now, stop)?;
     let run = baseline.run;
     Ok(Compared {
         comparison: Comparison {
@@ -118,7 +101,8 @@ pub fn compare(baseline: &Side, now: &Side) -> Result<Compared> {
             parameters,
             environment,
             metrics,
-            embedding,
+            embedding: projections[0].embedding.clone(),
+            projections,
         },
         moves,
     })
@@ -128,24 +112,11 @@ pub fn compare(baseline: &Side, now: &Side) -> Result<Compared> {
 ///
 /// # Errors
 /// As [`compare`].
-pub fn with_baseline(outcome: &mut Outcome, baseline: &Finished) -> Result<()> {
-    let run = as_read(&outcome.run)?;
-    let now = Side {
-        run: &run,
-        ..Side::from(&*outcome)
-    };
-    let compared = compare(&baseline.into(), &now)?;
+pub fn with_baseline(outcome: &mut Outcome, baseline: &Finished, stop: &AtomicBool) -> Result<()> {
+    let compared = compare(&baseline.into(), &Side::from(&*outcome), stop)?;
     outcome.run.comparison = Some(compared.comparison);
     outcome.moves = compared.moves;
     Ok(())
-}
-
-/// The record as it will be read from `run.json`: the parser may change the last bit of a number, and has done so with
-/// those of the baseline.
-fn as_read(run: &Run) -> Result<Run> {
-    let internal = |e: serde_json::Error| Error::Internal(format!("a record is no JSON: {e}"));
-    let text = serde_json::to_string(run).map_err(internal)?;
-    serde_json::from_str(&text).map_err(internal)
 }
 
 /// Names in a sentence at most; the tables have them all.
@@ -153,15 +124,19 @@ const MAX_NAMES: usize = 4;
 
 fn verdict(
     inputs: &Inputs,
+    two_descriptors: Option<[&str; 2]>,
     parameters: &[Difference],
     environment: &[Difference],
     metrics: &[Metric],
     same_coordinates: bool,
 ) -> (Verdict, String) {
-    let why = match (parameters, environment) {
-        ([], []) => "same parameters and environment".to_owned(),
-        ([], others) => format!("environment: {}", names(others)),
-        (others, _) => format!("parameters: {}", names(others)),
+    let why = match (two_descriptors, parameters, environment) {
+        (Some([before, after]), ..) => {
+            format!("described by {after} in this run, by {before} in the baseline")
+        }
+        (None, [], []) => "same parameters and environment".to_owned(),
+        (None, [], others) => format!("environment: {}", names(others)),
+        (None, others, _) => format!("parameters: {}", names(others)),
     };
     let parts: Vec<String> = [
         ("added", &inputs.added),
@@ -201,10 +176,10 @@ fn names(differences: &[Difference]) -> String {
 }
 
 /// Whether two runs have the same scores and positions, to the last bit.
-fn same_coordinates(a: Option<&DataFrame>, b: Option<&DataFrame>) -> Result<bool> {
-    let (a_names, b_names) = (a.map(coordinates), b.map(coordinates));
-    let (a_names, b_names) = (a_names.unwrap_or_default(), b_names.unwrap_or_default());
-    let (Some(a), Some(b), true) = (a, b, a_names == b_names) else {
+fn same_coordinates(a: &Side, b: &Side) -> Result<bool> {
+    let names = |side: &Side| side.embeddings.map(|frame| coordinates(side.run, frame));
+    let (a_names, b_names) = (names(a).unwrap_or_default(), names(b).unwrap_or_default());
+    let (Some(a), Some(b), true) = (a.embeddings, b.embeddings, a_names == b_names) else {
         return Ok(a_names == b_names);
     };
     let bits = |frame: &DataFrame| -> Result<Vec<u32>> {
@@ -214,12 +189,16 @@ fn same_coordinates(a: Option<&DataFrame>, b: Option<&DataFrame>) -> Result<bool
     Ok(strings(a, KEY)? == strings(b, KEY)? && bits(a)? == bits(b)?)
 }
 
-fn coordinates(frame: &DataFrame) -> Vec<String> {
-    let names = frame.get_column_names();
-    let names = names.iter().map(|name| name.as_str());
+/// The columns of `frame` that hold scores and positions.
+fn coordinates(run: &Run, frame: &DataFrame) -> Vec<String> {
+    let of_projections = run.projections.iter().flat_map(|p| positions(&p.name));
+    let of_projections: Vec<String> = of_projections.collect();
+    let names = frame
+        .get_column_names()
+        .into_iter()
+        .map(|name| name.to_string());
     names
-        .filter(|name| is_pc(name) || [TSNE_X, TSNE_Y].contains(name))
-        .map(str::to_owned)
+        .filter(|name| is_pc(name) || of_projections.contains(name))
         .collect()
 }
 

@@ -27,6 +27,15 @@ pub enum Error {
         /// What the operating system said.
         source: std::io::Error,
     },
+    /// A shard of the cache, or a piece of a pass of a cluster, is not what was committed; it does not count any more, so that
+    /// it is computed again.
+    #[error(
+        "`{shard}` was damaged after it was written; run the same command again to compute it anew"
+    )]
+    Damaged {
+        /// Where it is.
+        shard: String,
+    },
     /// A bucket or an object could not be read or written.
     #[error("{message}")]
     Bucket {
@@ -35,7 +44,7 @@ pub enum Error {
         /// What S3 or the network said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A cluster cannot be used, or its workers did not do what was asked.
+    /// A cluster cannot be used, or its workers did not do their part.
     #[error("{message}")]
     Engine {
         /// What is wrong and what to do.
@@ -54,6 +63,9 @@ pub enum Error {
     /// A signal asked the run to stop; what was committed stays.
     #[error("stopped by a signal; the same command continues from the last committed shard")]
     Interrupted,
+    /// Rows that a fit reads while it needs them could not be read, by a reader that is not of this crate.
+    #[error("cannot read the rows")]
+    Rows(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A frame operation failed.
     #[error("data frame")]
     Frame(#[from] polars::error::PolarsError),
@@ -94,21 +106,26 @@ impl Error {
     }
 }
 
-#[cfg(feature = "cluster")]
-impl From<fruits_engine::Fault> for Error {
-    fn from(fault: fruits_engine::Fault) -> Self {
-        use fruits_engine::Fault;
-        match fault {
-            Fault::Refused(message) => Self::Invalid(message),
-            Fault::Unusable { endpoint, why } => Self::Engine {
-                message: format!(
-                    "the scheduler at {endpoint} cannot be used; start `report scheduler` there, and run the same command \
-                     again, which does what is missing"
-                ),
-                source: why.into(),
+/// What was read by this crate while mathematics ran comes out as it went in.
+impl From<fruits_maths::Error> for Error {
+    fn from(error: fruits_maths::Error) -> Self {
+        use fruits_maths::Error as Maths;
+        match error {
+            Maths::Invalid(message) => Self::Invalid(message),
+            Maths::Interrupted => Self::Interrupted,
+            Maths::Rows(source) => match source.downcast() {
+                Ok(error) => *error,
+                Err(source) => Self::Rows(source),
             },
-            Fault::Internal(message) => Self::Internal(format!("the engine failed: {message}")),
+            error => Self::Internal(error.to_string()),
         }
+    }
+}
+
+/// For what reads rows while mathematics runs.
+impl From<Error> for fruits_maths::Error {
+    fn from(error: Error) -> Self {
+        Self::Rows(error.into())
     }
 }
 
@@ -121,4 +138,24 @@ pub(crate) fn sentence(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_comes_out_of_mathematics_as_it_went_in() {
+        let error = Error::Storage {
+            action: "read",
+            path: PathBuf::from("shard"),
+            source: std::io::Error::other("broken"),
+        };
+        let through = Error::from(fruits_maths::Error::from(error));
+        assert_eq!(through.sentence(), "cannot read `shard`: broken");
+        let stopped = Error::from(fruits_maths::Error::from(Error::Interrupted));
+        assert!(matches!(stopped, Error::Interrupted));
+        let other = Error::from(fruits_maths::Error::Rows("broken".into()));
+        assert_eq!(other.sentence(), "cannot read the rows: broken");
+    }
 }

@@ -20,41 +20,17 @@
 //! report is a file.
 
 pub mod error;
-
-pub mod record;
 pub mod schema;
 
-pub mod gates;
+pub mod frame;
 
-pub mod rejection;
+pub mod storage;
 
-pub mod atomic;
+pub mod steps;
 
-pub mod s3;
+pub mod record;
 
-pub mod place;
-
-pub mod matrix;
-pub mod neighbors;
-mod simd;
-pub mod votes;
-
-pub mod source;
-
-pub mod features;
-pub mod findings;
-pub mod load;
-pub mod pca;
-pub mod quality;
-pub mod resize;
-pub mod tsne;
-
-pub mod store;
-
-#[cfg(feature = "cluster")]
-pub use fruits_engine as engine;
-
-pub mod pipeline;
+pub mod run;
 
 pub mod outputs;
 
@@ -63,10 +39,25 @@ pub mod verify;
 
 pub mod plot;
 
-pub mod report;
+pub mod page;
 
 pub mod notebook;
 
 pub use error::{Error, Result};
+pub use fruits_maths as maths;
+pub use record::gates;
+pub use run::options;
+pub use steps::{describe as features, findings, load, pca, projection, quality, resize, tsne};
+pub use storage::{atomic, place, rejection, s3, source, store};
+pub use {page as report, run as pipeline};
+
+/// Matrices, and columns of frames as matrices and values.
+pub mod matrix {
+    pub use fruits_maths::Matrix;
+
+    pub use crate::frame::{MatrixExt, binaries, column, strings};
+}
+
+pub use fruits_maths::{neighbors, votes};
 // A notebook has one dependency; its frames are those of this crate.
 pub use polars;

@@ -25,31 +25,37 @@
 )]
 
 mod descriptors;
+mod input;
 mod interrupt;
+mod lines;
 mod picture;
+mod results;
+mod sentence;
 mod show;
 mod steps;
 mod table;
+mod whole;
 
 pub use polars::prelude::*;
 
 pub use self::descriptors::descriptors;
+pub use self::input::{input, open};
 pub use self::picture::{
     Picture, before_after, class_bars, contact_sheet, pca_scatter, tsne_grid, tsne_scatter,
     variance,
 };
-pub use self::show::{Sentence, Show};
-pub use self::steps::{
-    describe, features, findings, fit_pca, input, load, open, params, quality, read,
-    report_command, resize, run, tsne, vgg16, write,
-};
-pub use crate::features::{Features, Vgg16};
-pub use crate::findings::Findings;
-pub use crate::load::{LoadParams, Loaded};
-pub use crate::pca::{Keep, Pca, PcaParams, Solver};
-pub use crate::pipeline::{Described, Outcome, Params};
-pub use crate::quality::Quality;
+pub use self::sentence::Sentence;
+pub use self::show::Show;
+pub use self::steps::{features, findings, fit_pca, load, quality, read, resize, tsne, vgg16};
+pub use self::whole::{describe, params, report_command, run, write};
+pub use crate::frame::MatrixExt;
 pub use crate::record::{FindingsRecord, Needed, QualityRecord, Run};
-pub use crate::resize::{Filter, Resized};
-pub use crate::source::Source;
-pub use crate::tsne::{Tsne, TsneParams};
+pub use crate::run::{Described, Outcome, Params};
+pub use crate::steps::describe::{Colour, Descriptor, Features, Vgg16};
+pub use crate::steps::findings::Findings;
+pub use crate::steps::load::{LoadParams, Loaded};
+pub use crate::steps::pca::{Keep, Pca, PcaExt, PcaParams, PcaParamsExt, Solver};
+pub use crate::steps::quality::Quality;
+pub use crate::steps::resize::{Filter, Resized};
+pub use crate::steps::tsne::{Tsne, TsneParams};
+pub use crate::storage::source::Source;

@@ -1,59 +1,138 @@
 //! The files of a run, in an order that leaves no lie behind: data, then the record that names their digests.
 
+mod finished;
+mod names;
+
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::Instant;
 
 use polars::prelude::*;
-use sha2::{Digest, Sha256};
 
-use crate::atomic;
 use crate::error::{Error, Result};
-use crate::matrix::{column, strings};
-use crate::pipeline::Outcome;
-use crate::place::{JSON, PARQUET};
-use crate::record::{NearDuplicate, Output, Run, SCHEMA, Timings};
-use crate::s3::Prefix;
+use crate::frame::{column, strings};
+use crate::record::{NearDuplicate, Output, Run, Stage, Timings};
+use crate::run::{Outcome, peak_rss_bytes};
 use crate::schema::{
-    ETAG, KEY, LABEL, LABEL_AGREEMENT, OUTLIER_SCORE, SHA256, SIZE_BYTES, TRUST, TSNE_X, TSNE_Y,
-    VERSION_ID,
+    ETAG, KEY, LABEL, LABEL_AGREEMENT, OUTLIER_SCORE, SHA256, SIZE_BYTES, SPLIT, VERSION_ID, is_pc,
+    positions, trust,
 };
-use crate::source::local::hex;
+use crate::steps::pca::PcaExt;
+use crate::storage::atomic;
+use crate::storage::digest;
+use crate::storage::place::{Claim, JSON, PARQUET, Place};
+use crate::storage::s3::Prefix;
+use crate::storage::temporary;
 
-/// Descriptors in few dimensions and what was found of each image: `key`, `label`, `pc1` ... `pcK`, `outlier_score`,
-/// `label_agreement`, `tsne_x`, `tsne_y`, `trust`.
-pub const EMBEDDINGS: &str = "embeddings.parquet";
-/// The images that were used: `key`, `label`, `size_bytes`, `etag`, `sha256`, `version_id`.
-pub const MANIFEST: &str = "manifest.parquet";
-/// The fitted PCA.
-pub const PCA: &str = "pca.parquet";
-/// Files that could not be used: `key`, `size_bytes`, `reason`, `message`.
-pub const REJECTED: &str = "rejected.csv";
-/// Files that are equal and images that look alike: `kind` (`exact`: same bytes; `near`: close descriptors), `group`,
-/// `key`, `distance` (of the kept components; 0 of equal files).
-pub const DUPLICATES: &str = "duplicates.csv";
-/// [`Timings`].
-pub const TIMINGS: &str = "timings.json";
-/// [`Run`].
-pub const RUN: &str = "run.json";
-/// The report.
-pub const REPORT: &str = "index.html";
+pub use self::finished::Finished;
+pub(crate) use self::finished::{
+    MOST_RECORD_BYTES, NoRecord, Record, Unread, beside, check_values, frame,
+};
+pub use self::names::{DUPLICATES, EMBEDDINGS, MANIFEST, PCA, REJECTED, REPORT, RUN, TIMINGS};
 
-/// Writes everything but the report into `folder` and enters the digests of the files into the run's record.
-/// `run.json` comes last. A file that this run does not have (no PCA, no embedding) is removed if an earlier run left
-/// one.
+/// What [`publish`] wrote.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Published {
+    /// Size of `index.html`.
+    pub html_bytes: usize,
+    /// Seconds that rendering and writing took.
+    pub wall_s: f64,
+}
+
+/// Writes all files of a run: the data, `run.json`, what `render` makes of the run as `index.html`, and `timings.json`.
+/// All are whole in a folder of their own before the first of an earlier run goes: beside these, or on this machine for a
+/// bucket. `run.json` comes last.
+///
+/// # Errors
+/// [`Error::Storage`]; [`Error::Bucket`], which names the folder where the files are whole; what `render` returns.
+pub fn publish(
+    outcome: &mut Outcome,
+    claim: &Claim,
+    render: impl FnOnce(&Outcome) -> Result<String>,
+) -> Result<Published> {
+    let prefix = match claim.place() {
+        Place::Folder(folder) => {
+            let staged = atomic::partial_folder(folder)?;
+            let published = publish_into(outcome, staged.path(), render)?;
+            exchange(staged.path(), folder)?;
+            return Ok(published);
+        }
+        Place::Bucket(prefix) => prefix,
+    };
+    let staged = temporary::folder("report")?;
+    let published = publish_into(outcome, staged.path(), render)?;
+    let uploaded = claim.check().and_then(|()| upload(staged.path(), prefix));
+    uploaded.map_err(|error| match error {
+        // Hours of work are in it.
+        Error::Bucket { message, source } => Error::Bucket {
+            message: format!(
+                "{message}; the report is whole in `{}`",
+                staged.keep().display()
+            ),
+            source,
+        },
+        other => other,
+    })?;
+    Ok(published)
+}
+
+fn publish_into(
+    outcome: &mut Outcome,
+    folder: &Path,
+    render: impl FnOnce(&Outcome) -> Result<String>,
+) -> Result<Published> {
+    let began = Instant::now();
+    write(outcome, folder)?;
+    let html = render(outcome)?;
+    atomic::write(&folder.join(REPORT), html.as_bytes())?;
+    let wall_s = began.elapsed().as_secs_f64();
+    let timings = &mut outcome.timings;
+    timings.total_s += wall_s;
+    timings.peak_rss_bytes = peak_rss_bytes();
+    timings.stages.push(Stage {
+        name: "report".to_owned(),
+        wall_s,
+        items: outcome.run.images.accepted,
+        cache_hits: 0,
+        parts: Vec::new(),
+    });
+    write_timings(timings, folder)?;
+    Ok(Published {
+        html_bytes: html.len(),
+        wall_s,
+    })
+}
+
+/// Puts the files of a run in the place of an earlier one's: its record goes first, the new one comes last. A file that this
+/// run does not have (no PCA, no embedding) is removed.
+fn exchange(staged: &Path, folder: &Path) -> Result<()> {
+    remove_if_there(&folder.join(RUN))?;
+    for (name, _) in FILES {
+        let (new, old) = (staged.join(name), folder.join(name));
+        match fs::rename(&new, &old) {
+            Err(e) if e.kind() == ErrorKind::NotFound => remove_if_there(&old)?,
+            moved => moved.map_err(Error::storage("write", &old))?,
+        }
+    }
+    atomic::sync_folder(folder)
+}
+
+/// Writes everything but the report into `folder`, which holds no other run, and enters the digests of the files into the
+/// run's record. `run.json` comes last.
 ///
 /// # Errors
 /// [`Error::Storage`].
 pub fn write(outcome: &mut Outcome, folder: &Path) -> Result<()> {
-    let stale = [REPORT, RUN, MANIFEST, EMBEDDINGS, PCA];
-    for name in stale {
-        remove_if_there(&folder.join(name))?;
-    }
-    let identity = [KEY, LABEL, SIZE_BYTES, ETAG, SHA256, VERSION_ID];
+    let identity = [KEY, LABEL, SPLIT, SIZE_BYTES, ETAG, SHA256, VERSION_ID];
+    let identity = identity
+        .into_iter()
+        .filter(|name| outcome.images.column(name).is_ok());
     let manifest = parquet(outcome.images.select(identity)?)?;
     let mut outputs = vec![put(folder, MANIFEST, &manifest)?];
     if outcome.images.column("pc1").is_ok() {
-        let bytes = embeddings(&outcome.images)?;
+        let bytes = embeddings(outcome)?;
         outputs.push(put(folder, EMBEDDINGS, &bytes)?);
     }
     if let Some(pca) = &outcome.pca {
@@ -73,87 +152,8 @@ pub fn write(outcome: &mut Outcome, folder: &Path) -> Result<()> {
     write_run(&outcome.run, folder)
 }
 
-/// A run that has been written, as its files say it.
-#[derive(Debug)]
-pub struct Finished {
-    /// Where its files lie.
-    pub folder: PathBuf,
-    /// `run.json`.
-    pub run: Run,
-    /// `manifest.parquet`.
-    pub manifest: DataFrame,
-    /// `embeddings.parquet`; absent if the run did not come as far as PCA.
-    pub embeddings: Option<DataFrame>,
-}
-
-impl Finished {
-    /// Reads the run in `path`: the folder of a report, or the `run.json` in it.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] if there is no such run, or it is of another layout; [`Error::Storage`].
-    pub fn open(path: &Path) -> Result<Self> {
-        let (folder, run) = read_record(path)?;
-        let manifest = read_parquet(&folder.join(MANIFEST))?;
-        let embeddings = folder.join(EMBEDDINGS);
-        let embeddings = match embeddings.exists() {
-            true => Some(read_parquet(&embeddings)?),
-            false => None,
-        };
-        Ok(Self {
-            folder,
-            run,
-            manifest,
-            embeddings,
-        })
-    }
-}
-
-/// The folder of the run in `path`, as [`Finished::open`] takes it.
-pub(crate) fn folder_of(path: &Path) -> PathBuf {
-    match path.ends_with(RUN) {
-        true => path.parent().unwrap_or(Path::new("")).to_path_buf(),
-        false => path.to_path_buf(),
-    }
-}
-
-/// The folder of the run in `path` and its `run.json`, whatever became of the other files.
-pub(crate) fn read_record(path: &Path) -> Result<(PathBuf, Run)> {
-    let folder = folder_of(path);
-    let file = folder.join(RUN);
-    if !file.is_file() {
-        return Err(Error::Invalid(format!(
-            "there is no run in `{}`: name the folder of a report, which holds `{RUN}`",
-            path.display()
-        )));
-    }
-    let bytes = atomic::read(&file)?;
-    let invalid = |what: String| Error::Invalid(format!("`{}` {what}", file.display()));
-    let value: serde_json::Value =
-        serde_json::from_slice(&bytes).map_err(|e| invalid(format!("is no JSON: {e}")))?;
-    if value["schema"] != SCHEMA {
-        return Err(invalid(format!(
-            "is of layout {}, and this program reads \"{SCHEMA}\"",
-            value["schema"]
-        )));
-    }
-    let run: Run = serde_json::from_value(value)
-        .map_err(|e| invalid(format!("is no record of a run: {e}")))?;
-    Ok((folder, run))
-}
-
-pub(crate) fn read_parquet(path: &Path) -> Result<DataFrame> {
-    let bytes = std::io::Cursor::new(atomic::read(path)?);
-    ParquetReader::new(bytes).finish().map_err(|e| {
-        let path = path.display();
-        Error::Invalid(format!("`{path}` is no Parquet file that can be read: {e}"))
-    })
-}
-
 /// Writes `timings.json` alone, when rendering has been timed as well.
-///
-/// # Errors
-/// [`Error::Storage`].
-pub fn write_timings(timings: &Timings, folder: &Path) -> Result<()> {
+fn write_timings(timings: &Timings, folder: &Path) -> Result<()> {
     atomic::write(&folder.join(TIMINGS), &json(timings)?)
 }
 
@@ -217,25 +217,24 @@ fn put(folder: &Path, name: &str, bytes: &[u8]) -> Result<Output> {
 }
 
 fn describe(name: &str, bytes: &[u8]) -> Output {
-    let sha256 = hex(&Sha256::digest(bytes));
     Output {
         name: name.to_owned(),
-        sha256,
+        sha256: digest::of(bytes),
         size_bytes: bytes.len() as u64,
     }
 }
 
-fn embeddings(images: &DataFrame) -> Result<Vec<u8>> {
-    let measured = [
-        KEY,
-        LABEL,
-        OUTLIER_SCORE,
-        LABEL_AGREEMENT,
-        TSNE_X,
-        TSNE_Y,
-        TRUST,
-    ];
-    let wanted = |name: &str| measured.contains(&name) || crate::schema::is_pc(name);
+fn embeddings(outcome: &Outcome) -> Result<Vec<u8>> {
+    let measured = [KEY, LABEL, OUTLIER_SCORE, LABEL_AGREEMENT];
+    let of_projections = outcome.run.projections.iter().flat_map(|projection| {
+        let [x, y] = positions(&projection.name);
+        [x, y, trust(&projection.name)]
+    });
+    let of_projections: Vec<String> = of_projections.collect();
+    let wanted = |name: &str| {
+        measured.contains(&name) || is_pc(name) || of_projections.iter().any(|of| of == name)
+    };
+    let images = &outcome.images;
     let names = images
         .get_column_names()
         .into_iter()
@@ -320,10 +319,8 @@ fn csv<const N: usize>(
 }
 
 fn remove_if_there(path: &Path) -> Result<()> {
-    match std::fs::remove_file(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::storage("remove", path)(e))
-        }
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(Error::storage("remove", path)(e)),
         _ => Ok(()),
     }
 }

@@ -4,9 +4,11 @@
 //! notebook) and as classes (so a page with a style sheet can recolour it for dark mode), and puts
 //! the title and the description into the markup. No plot reads a file, a clock or a frame.
 
+mod about;
 mod axis;
 mod classes;
 mod confusion;
+mod frame;
 mod moves;
 mod scaling;
 mod scatter;
@@ -16,24 +18,16 @@ mod theme;
 mod variance;
 mod workers;
 
+pub use about::About;
+pub(crate) use axis::grouped;
 pub use classes::{ClassBar, class_counts};
 pub use confusion::{ConfusionGrid, confusion};
+pub use frame::{Frame, Legend, Scatter};
 pub use moves::{MAX_LINES, Moves, MovesPlot, N_MOST_MOVED, moves};
 pub use scaling::{Curve, Scaling, scaling};
-pub use scatter::{Frame, Legend, MAX_VECTOR_POINTS, Scatter, ScatterPlot, draw_order, scatter};
+pub use scatter::{MAX_VECTOR_POINTS, ScatterPlot, draw_order, scatter};
 pub use sheet::{CONTACT_EDGE, CONTACT_QUALITY, contact_sheet};
 pub(crate) use theme::escaped;
 pub use theme::{PALETTE, marker_shapes, marker_svg, shortened, shown};
 pub use variance::{Variance, variance};
 pub use workers::{WorkerBar, workers};
-
-/// What a plot says about itself to a reader who cannot see it.
-#[derive(Debug, Clone, Copy)]
-pub struct About<'a> {
-    /// Prefix of the identifiers in the markup; unique in the page, letters and dashes.
-    pub id: &'a str,
-    /// One line: what is drawn.
-    pub title: &'a str,
-    /// A few sentences: what there is to see.
-    pub description: &'a str,
-}

@@ -2,8 +2,10 @@
 
 /// Path of an image below its source, with `/` between parts; unique, sorted bytewise.
 pub const KEY: &str = "key";
-/// Class of an image: the name of the folder that holds it.
+/// Class of an image: the name of one of the folders that hold it.
 pub const LABEL: &str = "label";
+/// Part of the set that an image is in: the name of the folder above the classes, such as `train`.
+pub const SPLIT: &str = "split";
 /// Size of the encoded file in bytes, `UInt64`.
 pub const SIZE_BYTES: &str = "size_bytes";
 /// Names the state of a file when it was listed: the ETag of an object, the SHA-256 of a file in a folder.
@@ -26,13 +28,13 @@ pub const ORIENTATION: &str = "orientation";
 pub const PIXELS: &str = "pixels";
 /// Thumbnail as JPEG, `Binary`.
 pub const THUMBNAIL: &str = "thumbnail";
-/// Descriptor of an image, `Array(Float32, 25088)`.
+/// Descriptor of an image, `Array(Float32, n_features)`.
 pub const FEATURES: &str = "features";
 /// Horizontal position in the t-SNE embedding, `Float32`.
 pub const TSNE_X: &str = "tsne_x";
 /// Vertical position in the t-SNE embedding, `Float32`.
 pub const TSNE_Y: &str = "tsne_y";
-/// An image's own part of the trustworthiness of the embedding, 0 to 1, `Float32`; null where it was not measured.
+/// An image's own part of the trustworthiness of t-SNE, 0 to 1, `Float32`; null where it was not measured.
 pub const TRUST: &str = "trust";
 /// Local outlier factor of an image in PCA space, `Float32`; 1 is as dense as its neighbours.
 pub const OUTLIER_SCORE: &str = "outlier_score";
@@ -54,6 +56,25 @@ pub const N_FEATURES: usize = 7 * 7 * 512;
 #[must_use]
 pub fn pc(i: usize) -> String {
     format!("pc{}", i + 1)
+}
+
+/// Name of t-SNE among the projections.
+pub const TSNE: &str = "tsne";
+
+/// Names of the columns that hold the positions of a projection: `NAME_x`, `NAME_y`, `Float32`.
+#[must_use]
+pub fn positions(projection: &str) -> [String; 2] {
+    [format!("{projection}_x"), format!("{projection}_y")]
+}
+
+/// Name of the column that holds an image's own part of the trustworthiness of a projection: `NAME_trust`, and [`TRUST`]
+/// of t-SNE.
+#[must_use]
+pub fn trust(projection: &str) -> String {
+    match projection {
+        TSNE => TRUST.to_owned(),
+        name => format!("{name}_{TRUST}"),
+    }
 }
 
 /// Whether a column is a score: `pc` and a number.

@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import re
+import secrets
 import statistics
 import subprocess
 import tempfile
@@ -33,17 +34,22 @@ def run(folder, name, options, extra=()):
 class Cluster:
     """A scheduler and workers on loopback, each worker on its own cores if they are named."""
 
-    def __init__(self, folder, workers, cores=None):
+    def __init__(self, folder, images, workers, cores=None):
         self.logs = {}
         self.members = []
+        secret = folder / "secret"
+        secret.write_text(secrets.token_hex(32))
+        touched = ["--input", images, "--cache", folder, "--secret", secret]
         scheduler = self.start(folder, "scheduler", [REPORT, "scheduler", "--port", "0"])
         self.address = re.search(r"ballista://([^`]+)`", self.first(scheduler)).group(1)
         for i in range(workers):
             pin = ["taskset", "-c", str(cores[i])] if cores else []
             threads = ["--threads", "1"] if cores else []
             name = f"worker-{i}"
-            self.start(folder, name, [*pin, REPORT, "worker", "--scheduler", self.address, "--name", name, *threads])
+            worker = [*pin, REPORT, "worker", "--scheduler", self.address, "--name", name, *touched, *threads]
+            self.start(folder, name, worker)
             self.first(name)
+        self.engine = ["--engine", f"ballista://{self.address}", "--secret", secret]
 
     def start(self, folder, name, command):
         self.logs[name] = folder / f"{name}.log"
@@ -88,9 +94,8 @@ def main():
         whole = [*options, "--limit", args.limit]
         local_s, stages, local = run(folder, "local", whole)
         print(f"local: {local_s:.1f} s", {k: round(v, 2) for k, v in stages.items()}, flush=True)
-        with Cluster(folder, 1) as cluster:
-            engine = ["--engine", f"ballista://{cluster.address}"]
-            one_s, stages, one = run(folder, "one", whole, engine)
+        with Cluster(folder, args.input, 1) as cluster:
+            one_s, stages, one = run(folder, "one", whole, cluster.engine)
             kinds = cluster.tasks()
         print(f"one worker: {one_s:.1f} s, {one_s / local_s:.3f} x", {k: round(v, 2) for k, v in stages.items()})
         assert one == local, "other bytes"
@@ -99,9 +104,8 @@ def main():
         part = [*options, "--limit", args.pinned]
         walls, digests = {}, []
         for n in (1, 2):
-            with Cluster(folder, n, cores=[0, 1]) as cluster:
-                engine = ["--engine", f"ballista://{cluster.address}"]
-                _, stages, digest = run(folder, f"pinned-{n}", part, engine)
+            with Cluster(folder, args.input, n, cores=[0, 1]) as cluster:
+                _, stages, digest = run(folder, f"pinned-{n}", part, cluster.engine)
                 walls[n] = stages["features"]
                 digests.append(digest)
         assert digests[0] == digests[1], "other bytes"

@@ -44,7 +44,7 @@ def prepared(path):
 
 
 def single(model):
-    """Features of one image, as the first version of this project asked for them."""
+    """Features of one image, one `predict` an image."""
     return lambda path: model.predict(prepared(path)[None], verbose=0).reshape(-1)
 
 

@@ -1,11 +1,20 @@
 //! Parameters and environment that differ.
 
 use crate::record::{Difference, Run};
+use crate::steps::describe::DescriptorName;
+
+/// A parameter that records of earlier states lack.
+const DESCRIPTOR: &str = "descriptor";
 
 pub(super) fn parameters(baseline: &Run, now: &Run) -> Vec<Difference> {
     let values = |run: &Run| {
         let values = run.parameters.iter();
-        values.map(|p| (p.name.clone(), p.value.clone())).collect()
+        let mut values: Vec<_> = values.map(|p| (p.name.clone(), p.typed())).collect();
+        // Earlier states had no choice.
+        if values.iter().all(|(name, _)| name != DESCRIPTOR) {
+            values.push((DESCRIPTOR.to_owned(), DescriptorName::Vgg16.to_string()));
+        }
+        values
     };
     differing(values(baseline), values(now))
 }
@@ -29,19 +38,24 @@ fn surroundings(run: &Run) -> Vec<(String, String)> {
         ("processor", provenance.cpu.clone()),
         ("instruction sets", provenance.cpu_features.join(" ")),
     ];
-    if let Some(features) = features {
+    let network = features.as_ref().and_then(|f| f.network.as_ref());
+    if let Some(network) = network {
         all.extend([
-            ("ONNX Runtime", features.onnxruntime.clone()),
-            ("provider", features.provider.clone()),
-            ("precision", features.precision.clone()),
-            ("model SHA-256", features.model_sha256.clone()),
+            ("ONNX Runtime", network.onnxruntime.clone()),
+            ("provider", network.provider.clone()),
+            ("precision", network.precision.clone()),
+            ("model SHA-256", network.model_sha256.clone()),
         ]);
     }
     let all = all
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value));
+    // The facts of a network say the same in other words, and earlier states have none.
+    let facts = features.iter().filter(|_| network.is_none());
+    let facts = facts.flat_map(|f| &f.facts);
     let libraries = provenance.libraries.iter();
-    all.chain(libraries.map(|l| (format!("library {}", l.name), l.version.clone())))
+    all.chain(facts.map(|f| (format!("descriptor: {}", f.name), f.value.clone())))
+        .chain(libraries.map(|l| (format!("library {}", l.name), l.version.clone())))
         .collect()
 }
 

@@ -1,17 +1,21 @@
-//! The embedding of a run over that of its baseline.
+//! The embeddings of a run over those of its baseline.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use fruits_maths::Matrix;
+use fruits_maths::neighbors::nearest_with;
+use fruits_maths::procrustes::{Collapsed, Point, Similarity, distance};
+use fruits_maths::votes::DEFAULT_NEIGHBORS;
 use polars::prelude::*;
 
-use super::Side;
-use super::procrustes::{Collapsed, Point, Similarity, distance};
+use super::descriptors::two_descriptors;
+use super::named::{self, Named};
+use super::side::Side;
 use crate::error::Result;
-use crate::matrix::{Matrix, strings};
-use crate::neighbors::nearest;
-use crate::record::{Alignment, EmbeddingComparison, Moved};
-use crate::schema::{KEY, LABEL, TSNE_X, TSNE_Y};
-use crate::votes::DEFAULT_NEIGHBORS;
+use crate::frame::{MatrixExt, strings};
+use crate::record::{Alignment, EmbeddingComparison, Moved, ProjectionComparison};
+use crate::schema::{self, KEY, LABEL};
 
 /// Two points are always similar to two others.
 const MIN_POINTS: usize = 3;
@@ -20,32 +24,67 @@ const MAX_MOVED: usize = 24;
 /// Displacement from which an image has moved: coordinates have seven digits.
 const MIN_DISPLACEMENT: f64 = 1e-6;
 
-/// Coordinates by key, if there is an embedding.
-pub(super) fn positions(frame: &DataFrame) -> Result<Option<BTreeMap<&str, [f32; 2]>>> {
-    if frame.column(TSNE_X).is_err() {
+/// Coordinates by key, if there is an embedding by the projection.
+pub(super) fn positions<'a>(
+    frame: &'a DataFrame,
+    projection: &str,
+) -> Result<Option<BTreeMap<&'a str, [f32; 2]>>> {
+    let [x, y] = schema::positions(projection);
+    if frame.column(&x).is_err() {
         return Ok(None);
     }
-    let points = Matrix::from_columns(frame, &[TSNE_X, TSNE_Y])?;
+    let points = Matrix::from_columns(frame, &[x, y])?;
     let keys = strings(frame, KEY)?.into_iter().enumerate();
     let at = |i: usize| [points.row(i)[0], points.row(i)[1]];
     Ok(Some(keys.map(|(i, key)| (key, at(i))).collect()))
 }
 
-/// The comparison; and where the images lie, unless there is no alignment.
-pub(super) fn embedding(
+/// The comparisons, t-SNE first, and where the images lie by those that could be aligned.
+pub(super) fn embeddings(
     baseline: &Side,
     now: &Side,
+    stop: &AtomicBool,
+) -> Result<(Vec<ProjectionComparison>, Option<DataFrame>)> {
+    let mut projections = Vec::new();
+    let mut all: Option<DataFrame> = None;
+    for named in named::projections(baseline.run, now.run) {
+        let (embedding, moves) = embedding(baseline, now, &named, stop)?;
+        projections.push(ProjectionComparison {
+            name: named.name.to_owned(),
+            title: named.title.to_owned(),
+            rearranges: named.rearranges,
+            embedding,
+        });
+        all = match (all, moves) {
+            (Some(above), Some(moves)) => Some(above.vstack(&moves)?),
+            (above, moves) => above.or(moves),
+        };
+    }
+    Ok((projections, all))
+}
+
+/// The comparison; and where the images lie, unless there is no alignment.
+fn embedding(
+    baseline: &Side,
+    now: &Side,
+    &Named { name, title, .. }: &Named,
+    stop: &AtomicBool,
 ) -> Result<(EmbeddingComparison, Option<DataFrame>)> {
     let not_aligned = |reason: &str| {
         let reason = reason.to_owned();
         Ok((EmbeddingComparison::NotAligned { reason }, None))
     };
-    let read = |frame: Option<_>| frame.map_or(Ok(None), positions);
+    if let Some([before, after]) = two_descriptors(baseline.run, now.run) {
+        return not_aligned(&format!(
+            "they show other spaces, that of {before} in the baseline and that of {after} in this run"
+        ));
+    }
+    let read = |frame: Option<_>| frame.map_or(Ok(None), |frame| positions(frame, name));
     let (before, after) = match (read(baseline.embeddings)?, read(now.embeddings)?) {
         (Some(before), Some(after)) => (before, after),
-        (None, Some(_)) => return not_aligned("the baseline has no t-SNE embedding"),
-        (Some(_), None) => return not_aligned("this run has no t-SNE embedding"),
-        (None, None) => return not_aligned("neither run has a t-SNE embedding"),
+        (None, Some(_)) => return not_aligned(&format!("the baseline has no {title} embedding")),
+        (Some(_), None) => return not_aligned(&format!("this run has no {title} embedding")),
+        (None, None) => return not_aligned(&format!("neither run has a {title} embedding")),
     };
     let common = after
         .iter()
@@ -91,7 +130,7 @@ pub(super) fn embedding(
     let labels = labels(now)?;
     let keys: Vec<&str> = points.iter().map(|(key, _, _)| *key).collect();
     let labels: Vec<&str> = keys.iter().map(|key| labels[key]).collect();
-    let shared = shared_neighbors(&points)?;
+    let shared = shared_neighbors(&points, stop)?;
     let alignment = Alignment {
         n_points: points.len() as u64,
         n_dropped: (common.len() - points.len()) as u64,
@@ -109,6 +148,7 @@ pub(super) fn embedding(
         points.iter().map(|point| point[axis]).collect()
     };
     let moves = df!(
+        "projection" => vec![name; keys.len()],
         KEY => keys,
         LABEL => labels,
         "before_x" => axis(&to, 0),
@@ -158,14 +198,15 @@ struct Shared {
 }
 
 /// Which nearest neighbours are the same before and after.
-fn shared_neighbors(points: &[(&str, [f32; 2], [f32; 2])]) -> Result<Shared> {
+fn shared_neighbors(points: &[(&str, [f32; 2], [f32; 2])], stop: &AtomicBool) -> Result<Shared> {
     let n = points.len();
     // All others are neighbours of an image in a small set, and would be shared whatever the embeddings.
     let k = DEFAULT_NEIGHBORS.min((n - 1) / 2);
     let before = points.iter().flat_map(|(_, before, _)| *before).collect();
     let after = points.iter().flat_map(|(_, _, after)| *after).collect();
-    let before = nearest(&Matrix::new(n, 2, before)?, k)?;
-    let after = nearest(&Matrix::new(n, 2, after)?, k)?;
+    let mut keep_going = |_, _| !stop.load(Ordering::Relaxed);
+    let before = nearest_with(&Matrix::new(n, 2, before)?, k, &mut keep_going)?;
+    let after = nearest_with(&Matrix::new(n, 2, after)?, k, &mut keep_going)?;
     let in_both = |i: usize| {
         let near = before.indices(i);
         let shared = after.indices(i).iter().filter(|j| near.contains(j));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use polars::prelude::*;
 
 use crate::error::Result;
-use crate::matrix::strings;
+use crate::frame::strings;
 use crate::record::{Inputs, Keys};
 use crate::schema::{KEY, LABEL, SHA256};
 

@@ -1,71 +1,128 @@
 //! The numbers that are held against each other.
 
-use crate::record::{Metric, QualityRecord, Run};
+use std::collections::BTreeSet;
 
-/// A number of a run; `None` if the run did not come that far.
-type Accessor = fn(&Run) -> Option<f64>;
+use super::descriptors::same_descriptor;
+use super::named::{self, Named, of};
+use crate::record::{Figure, Metric, ProjectionLabels, ProjectionQuality, Run};
+use crate::schema::TSNE;
 
-const DIVERGENCE: &str = "Kullback-Leibler divergence";
+/// A number of a run's own; `None` if the run did not come that far.
+type OfRun = fn(&Run) -> Option<f64>;
+/// A number of a projection's quality.
+type OfQuality = fn(&ProjectionQuality) -> Option<f64>;
+/// A number of the labels in one space.
+type OfLabels = fn(&ProjectionLabels) -> [Option<f64>; 2];
 
-/// All of them, in the order they are shown.
-const METRICS: &[(&str, Accessor)] = &[
+const VARIANCE: &str = "explained variance ratio";
+
+/// What comes before the projections, in the order it is shown.
+const FIRST: &[(&str, OfRun)] = &[
     ("images accepted", |run| Some(run.images.accepted as f64)),
     ("files rejected", |run| Some(run.images.rejected as f64)),
     ("classes", |run| Some(run.classes.len() as f64)),
     ("components kept", |run| {
         Some(run.pca.as_ref()?.n_components as f64)
     }),
-    ("explained variance ratio", |run| {
+    (VARIANCE, |run| {
         Some(run.pca.as_ref()?.explained_variance_ratio_sum)
-    }),
-    (DIVERGENCE, |run| Some(run.tsne.as_ref()?.kl_divergence)),
-    ("trustworthiness", |run| {
-        quality(run, |q| Some(q.trustworthiness))
-    }),
-    ("continuity", |run| quality(run, |q| Some(q.continuity))),
-    ("neighbour recall", |run| {
-        quality(run, |q| Some(q.neighbor_recall))
-    }),
-    ("label kNN accuracy, PCA", |run| {
-        quality(run, |q| q.knn_accuracy_pca)
-    }),
-    ("label kNN accuracy, t-SNE", |run| {
-        quality(run, |q| q.knn_accuracy_tsne)
-    }),
-    ("label kNN accuracy, own sequence left out, PCA", |run| {
-        quality(run, |q| q.labels.as_ref()?.pca.accuracy_other_sequences)
-    }),
-    ("label kNN accuracy, own sequence left out, t-SNE", |run| {
-        quality(run, |q| q.labels.as_ref()?.tsne.accuracy_other_sequences)
-    }),
-    ("labels that neighbours do not share", |run| {
-        Some(run.findings.as_ref()?.n_disagreements as f64)
     }),
 ];
 
-/// A divergence is measured against neighbourhoods whose size is the perplexity.
-fn comparable(name: &str, baseline: &Run, now: &Run) -> bool {
-    let perplexity = |run: &Run| run.tsne.as_ref().map(|t| t.perplexity);
-    name != DIVERGENCE || perplexity(baseline) == perplexity(now)
-}
+/// What is measured of every projection.
+const OF_PROJECTIONS: &[(&str, OfQuality)] = &[
+    ("trustworthiness", |q| Some(q.trustworthiness)),
+    ("continuity", |q| Some(q.continuity)),
+    ("neighbour recall", |q| Some(q.neighbor_recall)),
+];
 
-fn quality(run: &Run, value: fn(&QualityRecord) -> Option<f64>) -> Option<f64> {
-    value(run.quality.as_ref()?)
-}
+/// What is measured in PCA space and in every plane.
+const OF_LABELS: &[(&str, OfLabels)] = &[
+    ("label kNN accuracy", |l| {
+        [Some(l.pca.accuracy), Some(l.plane.accuracy)]
+    }),
+    ("label kNN accuracy, own sequence left out", |l| {
+        [
+            l.pca.accuracy_other_sequences,
+            l.plane.accuracy_other_sequences,
+        ]
+    }),
+];
 
+/// The numbers of both runs, whether they differ or not. Variance, and what came out of a projection, are of a space that the
+/// descriptor spans.
 pub(super) fn metrics(baseline: &Run, now: &Run) -> Vec<Metric> {
-    let metric = |(name, of): &(&str, Accessor)| {
-        let finite = |run| of(run).filter(|value| value.is_finite());
-        let (before, after) = (finite(baseline), finite(now));
-        Metric {
-            name: (*name).to_owned(),
-            before,
-            after,
-            difference: before
-                .zip(after)
-                .filter(|_| comparable(name, baseline, now))
-                .map(|(before, after)| after - before),
-        }
+    let runs = [baseline, now];
+    let same_space = same_descriptor(baseline, now);
+    let mut all: Vec<Metric> = FIRST
+        .iter()
+        .map(|(name, of)| {
+            let is_comparable = *name != VARIANCE || same_space;
+            metric((*name).to_owned(), runs.map(of), is_comparable)
+        })
+        .collect();
+    let projections = named::projections(baseline, now);
+    // t-SNE had these names before there were others.
+    let named = |what: &str, projection: &Named| match projection.name {
+        TSNE => what.to_owned(),
+        _ => format!("{what}, {}", projection.title),
     };
-    METRICS.iter().map(metric).collect()
+    for projection in &projections {
+        for name in figures(runs, projection.name) {
+            let figures = runs.map(|run| of(run, projection.name)?.figure(name));
+            let at = |figure: Option<&Figure>| figure?.measured.as_ref()?.at;
+            let is_comparable = same_space && at(figures[0]) == at(figures[1]);
+            let values = figures.map(|figure| figure?.number());
+            all.push(metric(named(name, projection), values, is_comparable));
+        }
+    }
+    for (what, value) in OF_PROJECTIONS {
+        all.extend(projections.iter().map(|projection| {
+            let values = runs.map(|run| value(of(run, projection.name)?.quality.as_ref()?));
+            metric(named(what, projection), values, true)
+        }));
+    }
+    for (what, values) in OF_LABELS {
+        let in_space = |name: &str, space: usize| {
+            runs.map(|run| values(of(run, name)?.quality.as_ref()?.labels.as_ref()?)[space])
+        };
+        // PCA space is the same whichever projection it was measured with.
+        let of_pca = projections.iter().map(|p| in_space(p.name, 0));
+        let of_pca = of_pca.fold([None, None], |a, b| [a[0].or(b[0]), a[1].or(b[1])]);
+        all.push(metric(format!("{what}, PCA"), of_pca, true));
+        all.extend(projections.iter().map(|p| {
+            let name = format!("{what}, {}", p.title);
+            metric(name, in_space(p.name, 1), true)
+        }));
+    }
+    let disagreements = runs.map(|run| Some(run.findings.as_ref()?.n_disagreements as f64));
+    let name = "labels that neighbours do not share".to_owned();
+    all.push(metric(name, disagreements, true));
+    all
+}
+
+/// Names of the numbers that came out of a projection, in either run.
+fn figures<'a>(runs: [&'a Run; 2], projection: &str) -> Vec<&'a str> {
+    let records = runs.into_iter().rev();
+    let records = records.filter_map(|run| of(run, projection));
+    let figures = records.flat_map(|record| &record.figures);
+    let names = figures.filter(|figure| figure.number().is_some());
+    let mut seen = BTreeSet::new();
+    names
+        .map(|figure| figure.name.as_str())
+        .filter(|name| seen.insert(*name))
+        .collect()
+}
+
+fn metric(name: String, values: [Option<f64>; 2], is_comparable: bool) -> Metric {
+    let [before, after] = values.map(|value| value.filter(|value| value.is_finite()));
+    Metric {
+        name,
+        before,
+        after,
+        difference: before
+            .zip(after)
+            .filter(|_| is_comparable)
+            .map(|(before, after)| after - before),
+    }
 }

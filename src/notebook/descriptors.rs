@@ -1,14 +1,15 @@
 //! What descriptors look like.
 
+use fruits_maths::Matrix;
 use image::{ExtendedColorType, GrayImage, Luma};
 use polars::prelude::*;
 
 use super::picture::{KEY_CHARS, Picture, image, png};
-use super::show::Sentence;
+use super::sentence::Sentence;
 use crate::error::Error;
-use crate::matrix::{Matrix, binaries, strings};
+use crate::frame::{MatrixExt, binaries, strings};
+use crate::page::format::{counted, percent};
 use crate::plot::{escaped, shortened};
-use crate::report::format::{counted, percent};
 use crate::schema::{FEATURES, KEY, N_FEATURES, THUMBNAIL};
 
 /// VGG16's last layer: 512 channels of 7 x 7 cells.

@@ -3,22 +3,23 @@
 use std::collections::BTreeMap;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
+use fruits_maths::Matrix;
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 use polars::prelude::*;
 
-use super::show::Sentence;
+use super::sentence::Sentence;
 use crate::error::{Error, Result};
-use crate::matrix::{Matrix, binaries, strings};
-use crate::pca::Pca;
+use crate::frame::{MatrixExt, binaries, strings};
+use crate::page::format::{count, counted, percent};
 use crate::plot::{
     self, About, CONTACT_EDGE, CONTACT_QUALITY, ClassBar, Legend, Scatter, Variance, escaped,
     shortened,
 };
-use crate::report::format::{count, counted, percent};
-use crate::resize::{self, Filter};
 use crate::schema::{CONTENT, KEY, LABEL, PIXELS, PIXELS_LEN, SIDE, THUMBNAIL, TSNE_X, TSNE_Y, pc};
-use crate::tsne::Tsne;
+use crate::steps::pca::Pca;
+use crate::steps::resize::{self, Filter};
+use crate::steps::tsne::Tsne;
 
 /// Cells in a row.
 const COLUMNS: usize = 12;
@@ -204,7 +205,7 @@ fn original(content: &[u8], key: &str) -> Result<String> {
                 small_width,
                 small_height,
                 Filter::Bicubic,
-            );
+            )?;
             let small = png(&rgb, small_width, small_height, ExtendedColorType::Rgb8)?;
             Ok(image("image/png", &small, key))
         }

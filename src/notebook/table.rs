@@ -3,8 +3,8 @@
 use base64::prelude::{BASE64_STANDARD, Engine};
 use polars::prelude::*;
 
+use crate::page::format::{bytes, count, counted};
 use crate::plot::{escaped, shortened};
-use crate::report::format::{bytes, count, counted};
 use crate::schema::{ETAG, MESSAGE, PIXELS, PIXELS_LEN, SHA256, SIDE, THUMBNAIL};
 
 /// Rows shown whole; of more, this many halves from both ends.

@@ -1,8 +1,9 @@
 //! Images of each class as horizontal bars.
 
+use super::about::About;
+use super::axis;
 use super::sketch::{Align, SCALE, vector};
 use super::theme::{AXIS, GRID, INK, MUTED, PALETTE, Shape, document, shortened};
-use super::{About, axis};
 use crate::error::{Error, Result};
 
 /// Width of the plot in pixels.

@@ -1,6 +1,7 @@
 //! How often neighbours vote for which class, as a grid.
 
-use super::About;
+use super::about::About;
+use super::axis;
 use super::sketch::{Align, SCALE, vector};
 use super::theme::{ACCENT, AXIS, INK, MARK, MUTED, document, shortened};
 use crate::error::{Error, Result};
@@ -72,7 +73,7 @@ pub fn confusion(grid: &ConfusionGrid) -> Result<String> {
                 let end = (corner.0 + cell - 2.0, corner.1 + cell - 2.0);
                 sketch.tint(corner, end, color, opacity)?;
                 if cell >= MIN_CELL_WITH_TEXT {
-                    let count = super::axis::number(count as f64, 0);
+                    let count = axis::number(count as f64, 0);
                     let size = TEXT.min(cell * 1.5 / count.len().max(3) as f64);
                     sketch.text(&count, (along(j), middle), size, INK, Align::Middle)?;
                 }

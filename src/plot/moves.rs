@@ -1,9 +1,10 @@
 //! Points before and after: where each was, where it is, and a line between.
 
-use super::scatter::{axes, bitmap_image, frame};
+use super::about::About;
+use super::frame::{Legend, Scatter, axes, frame};
+use super::scatter::{bitmap_image, draw_order};
 use super::sketch::{At, SCALE, vector};
 use super::theme::{AXIS, PALETTE, Shape, document};
-use super::{About, Legend, Scatter, draw_order};
 use crate::error::{Error, Result};
 
 /// Points drawn with ring and line; of more only [`N_MOST_MOVED`] are. At about 300 bytes each this is 1.5 MB.

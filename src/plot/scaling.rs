@@ -2,9 +2,10 @@
 
 use plotters::style::WHITE;
 
+use super::about::About;
+use super::axis;
 use super::sketch::{Align, At, SCALE, Sketch, vector};
 use super::theme::{AXIS, GRID, INK, MUTED, PALETTE, Shape, document};
-use super::{About, axis};
 use crate::error::{Error, Result};
 
 /// Size of the plot in pixels.

@@ -2,7 +2,7 @@
 
 use plotters::style::RGBColor;
 
-use super::About;
+use super::about::About;
 
 /// Text of axes and labels.
 pub(super) const INK: RGBColor = RGBColor(0x1C, 0x24, 0x2B);

@@ -1,15 +1,16 @@
 //! Explained variance: each component as a bar, the running sum as a curve, on one axis.
 
+use super::about::About;
+use super::axis;
 use super::sketch::{Align, SCALE, vector};
 use super::theme::{ACCENT, AXIS, BAR, BAR_PALE, GRID, INK, MARK, MUTED, Shape, document};
-use super::{About, axis};
 use crate::error::{Error, Result};
 
 /// Size of the plot in pixels.
 const SIZE: (f64, f64) = (720.0, 424.0);
 /// Left, top, right and bottom margin in pixels.
 const MARGIN: (f64, f64, f64, f64) = (76.0, 40.0, 22.0, 62.0);
-/// Share of the variance that the assignment's presentation named; the line the curve is held to.
+/// Share of the variance at the line across: the largest whose number of components the report names.
 const TARGET: f64 = 0.99;
 /// Most components drawn; past it the bars are thinner than a quarter of a pixel.
 const MAX_COMPONENTS: usize = 1_000;

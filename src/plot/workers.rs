@@ -1,8 +1,9 @@
 //! What the workers of a cluster did: a bar each, and the time that passed.
 
+use super::about::About;
+use super::axis;
 use super::sketch::{Align, SCALE, vector};
 use super::theme::{ACCENT, AXIS, BAR_PALE, GRID, INK, MARK, MUTED, document, shortened};
-use super::{About, axis};
 use crate::error::{Error, Result};
 
 /// Width of the plot, and height of a worker's line, in pixels.

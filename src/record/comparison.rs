@@ -21,6 +21,9 @@ pub struct Comparison {
     pub metrics: Vec<Metric>,
     /// The t-SNE embeddings, laid over each other.
     pub embedding: EmbeddingComparison,
+    /// The embeddings of every projection that a run has, t-SNE first and always there: what `embedding` says of t-SNE.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub projections: Vec<ProjectionComparison>,
 }
 
 /// Whether two runs used the same data and gave the same numbers.
@@ -98,7 +101,20 @@ pub struct Metric {
     pub difference: Option<f64>,
 }
 
-/// Two t-SNE embeddings, or why they cannot be laid over each other.
+/// A projection of two runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProjectionComparison {
+    /// As in [`super::ProjectionRecord`].
+    pub name: String,
+    /// As there.
+    pub title: String,
+    /// As there.
+    pub rearranges: bool,
+    /// The embeddings, laid over each other.
+    pub embedding: EmbeddingComparison,
+}
+
+/// Two embeddings by one projection, or why they cannot be laid over each other.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "state")]
 pub enum EmbeddingComparison {

@@ -32,9 +32,17 @@ pub enum GateName {
 }
 
 impl GateName {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::MaxRejected,
+        Self::MinVariance,
+        Self::MinTrust,
+        Self::MinKnnAccuracy,
+    ];
+
     /// The option, without dashes.
     #[must_use]
-    pub fn option(self) -> &'static str {
+    pub const fn option(self) -> &'static str {
         match self {
             Self::MaxRejected => "max-rejected",
             Self::MinVariance => "min-variance",

@@ -1,71 +1,89 @@
 //! What follows from the files beside a record: computed from them again, and held against it.
 //!
-//! Where [`crate::quality`] or [`crate::findings`] compute another thing than the program that made the run did, these
+//! Where [`crate::steps::quality`] or [`crate::steps::findings`] compute another thing than the program that made the run did, these
 //! checks find a difference that nobody made; they say then that it was another program.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use fruits_maths::Matrix;
+use fruits_maths::neighbors::Space;
 use polars::prelude::*;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::differences::{Differences, are_close, walk};
-use super::finding::named;
-use super::{Finding, Recorded};
-use crate::atomic;
+use super::finding::{Finding, named, unknown};
+use super::recorded::{Duplicate, Recorded, duplicates};
 use crate::error::{Error, Result};
-use crate::findings::findings;
-use crate::gates::{Gates, MostRejected};
-use crate::matrix::{column, strings};
+use crate::frame::{MatrixExt, add_by_key, column, strings};
 use crate::outputs::{self, DUPLICATES, EMBEDDINGS, MANIFEST, PCA};
-use crate::pca::Pca;
-use crate::pipeline::{MAX_DUPLICATE_GROUPS, near_duplicates, pca_record};
-use crate::quality::{DEFAULT_NEIGHBORS, quality};
-use crate::record::{ClassCount, Gate, GateName, NearDuplicate, Run, Unit};
-use crate::schema::{KEY, LABEL, SHA256, TSNE_X};
+use crate::record::{ClassCount, FigureValue, NearDuplicate, ProjectionQuality, ProjectionRecord};
+use crate::run::{MAX_DUPLICATE_GROUPS, pca_record};
+use crate::schema::{KEY, LABEL, SHA256, TSNE, TSNE_X};
+use crate::steps::duplicates::near_duplicates_in;
+use crate::steps::findings::{OUTLIER_NEIGHBORS, findings_in};
+use crate::steps::quality::{DEFAULT_NEIGHBORS, n_neighbors, quality_in};
+use crate::steps::tsne;
 
 /// Largest difference of a number that is computed again, relative to it: sums of up to 10^8 numbers, in another order
-/// on another kind of processor. On the same kind they are equal, but for a last bit that reading JSON may change.
+/// on another kind of processor. On the same kind they are equal.
 const RELATIVE: f64 = 1e-9;
 
 /// The same of `f32`: two of its steps.
 const RELATIVE_F32: f32 = 2.0 * f32::EPSILON;
 
-/// A row of `duplicates.csv`.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub(super) struct Duplicate {
-    pub kind: String,
-    pub group: u64,
-    pub key: String,
-    pub distance: f64,
-}
-
 impl Recorded {
     /// Tells what each file gives, as far as the files can be read.
-    pub(super) fn derived(&self, tell: &mut dyn FnMut(Finding)) {
+    pub(super) fn derived(&self, stop: &AtomicBool, tell: &mut dyn FnMut(Finding)) -> Result<()> {
+        let points = match &self.embeddings {
+            Ok(frame) => Matrix::from_scores(frame).map_err(|e| e.sentence()),
+            Err(reason) => Err(reason.clone()),
+        };
+        // One search for all that looks at neighbours among the scores.
+        let space = match &points {
+            Ok(points) => match neighbours(points, stop) {
+                Err(Error::Interrupted) => return Err(Error::Interrupted),
+                found => found.map_err(|e| e.sentence()),
+            },
+            Err(reason) => Err(reason.clone()),
+        };
         tell(self.labels());
-        tell(self.duplicates());
+        tell(self.duplicates(&space)?);
         if self.run.pca.is_some() || self.embeddings.is_ok() {
             tell(self.components());
-            tell(self.check("findings", |frame| self.findings(frame)));
+            let look = |frame: &DataFrame, space: &Space| self.findings(frame, space);
+            tell(self.check("findings", &space, look)?);
         }
         let has_tsne = |frame: &DataFrame| frame.column(TSNE_X).is_ok();
         let is_measured = self.run.quality.is_some() || self.run.tsne.is_some();
+        let is_measured = is_measured || !self.run.projections.is_empty();
         if is_measured || self.embeddings.as_ref().is_ok_and(has_tsne) {
-            tell(self.check("quality", |frame| self.quality(frame)));
+            let look = |frame: &DataFrame, space: &Space| self.quality(frame, space, stop);
+            tell(self.check("quality", &space, look)?);
         }
         if let Some(finding) = self.gates() {
             tell(finding);
         }
+        Ok(())
     }
 
-    /// The faults that `look` finds in the embeddings.
-    fn check(&self, what: &str, look: impl FnOnce(&DataFrame) -> Result<Vec<String>>) -> Finding {
-        match self.embeddings.as_ref().map(look) {
-            Err(reason) => Finding::skipped(what, format!("not known without the file: {reason}")),
-            Ok(Err(error)) => Finding::differs(what, error.sentence()),
-            Ok(Ok(faults)) => self.of_program(what, faults, &format!("follow from {EMBEDDINGS}")),
+    /// The faults that `look` finds in the embeddings, in whose scores are the neighbours `space`.
+    fn check(
+        &self,
+        what: &str,
+        space: &Result<Space, String>,
+        look: impl FnOnce(&DataFrame, &Space) -> Result<Vec<String>>,
+    ) -> Result<Finding> {
+        let (frame, space) = match (&self.embeddings, space) {
+            (Ok(frame), Ok(space)) => (frame, space),
+            (Err(reason), _) => return Ok(unknown(what, reason)),
+            (Ok(_), Err(fault)) => return Ok(Finding::differs(what, fault)),
+        };
+        match look(frame, space) {
+            Err(Error::Interrupted) => Err(Error::Interrupted),
+            Err(error) => Ok(Finding::differs(what, error.sentence())),
+            Ok(faults) => Ok(self.of_program(what, faults, &format!("follow from {EMBEDDINGS}"))),
         }
     }
 
@@ -83,10 +101,7 @@ impl Recorded {
         let what = "labels";
         let manifest = match &self.manifest {
             Ok(manifest) => manifest,
-            Err(reason) => {
-                let detail = format!("not known without the file: {reason}");
-                return Finding::skipped(what, detail);
-            }
+            Err(reason) => return unknown(what, reason),
         };
         let look = || -> Result<Vec<String>> {
             let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
@@ -118,18 +133,18 @@ impl Recorded {
     }
 
     /// Equal files follow from their digests, near ones from the kept components.
-    fn duplicates(&self) -> Finding {
+    fn duplicates(&self, space: &Result<Space, String>) -> Result<Finding> {
         let what = "duplicates";
-        let manifest = match &self.manifest {
-            Ok(manifest) => manifest,
-            Err(reason) => {
-                let detail = format!("not known without the file: {reason}");
-                return Finding::skipped(what, detail);
-            }
+        let (manifest, rows) = match (&self.manifest, &self.duplicates) {
+            (Ok(manifest), Ok(rows)) => (manifest, rows),
+            (Err(reason), _) | (_, Err(reason)) => return Ok(unknown(what, reason)),
         };
         let look = || -> Result<Vec<String>> {
             let dataset = &self.run.dataset;
-            let near = self.near(manifest)?;
+            let near = match (space, &self.run.pca) {
+                (Ok(space), Some(_)) => self.near(manifest, space)?,
+                _ => None,
+            };
             let near = near.as_ref().unwrap_or(&dataset.near_duplicates);
             let groups = outputs::equal_files(manifest)?;
             let listed = &groups[..groups.len().min(MAX_DUPLICATE_GROUPS)];
@@ -146,8 +161,7 @@ impl Recorded {
                 &dataset.near_duplicates,
                 near,
             )?);
-            let rows = duplicates(&self.folder)?;
-            let expected = parsed(&outputs::duplicates(manifest, near)?, DUPLICATES.as_ref())?;
+            let expected = duplicates(outputs::duplicates(manifest, near)?)?;
             let is_same = |(a, b): (&Duplicate, &Duplicate)| {
                 let words = |row: &Duplicate| (row.kind.clone(), row.group, row.key.clone());
                 let apart = (a.distance - b.distance).abs();
@@ -162,35 +176,39 @@ impl Recorded {
             }
             Ok(faults)
         };
-        match look() {
-            Ok(faults) => {
+        Ok(match (look(), &self.embeddings) {
+            (Ok(faults), Err(reason)) if faults.is_empty() && self.run.pca.is_some() => {
+                let detail = format!("equal files are those of {MANIFEST}; of others {reason}");
+                Finding::skipped(what, detail)
+            }
+            (Ok(faults), _) => {
                 let otherwise = format!("follow from {MANIFEST} and {EMBEDDINGS}");
                 self.of_program(what, faults, &otherwise)
             }
-            Err(error) => Finding::differs(what, error.sentence()),
-        }
+            (Err(error), _) => Finding::differs(what, error.sentence()),
+        })
     }
 
     /// The closest pairs; none if the embeddings cannot be read.
-    fn near(&self, manifest: &DataFrame) -> Result<Option<Vec<NearDuplicate>>> {
-        let (Some(pca), Ok(frame)) = (&self.run.pca, &self.embeddings) else {
+    fn near(&self, manifest: &DataFrame, space: &Space) -> Result<Option<Vec<NearDuplicate>>> {
+        let Ok(frame) = &self.embeddings else {
             return Ok(None);
         };
         let mut frame = frame.clone();
-        frame.with_column(column(manifest, SHA256)?.clone())?;
-        near_duplicates(&frame, pca.n_components).map(Some)
+        add_by_key(&mut frame, manifest, &[SHA256])?;
+        near_duplicates_in(&frame, space).map(Some)
     }
 
     /// The record of the components is that of the saved ones, but for the images that they describe worst.
     fn components(&self) -> Finding {
         let what = "components";
-        let pca = match Pca::load(self.folder.join(PCA)) {
+        let pca = match &self.pca {
             Ok(pca) => pca,
-            Err(error) => return Finding::differs(what, error.sentence()),
+            Err(reason) => return self.shares(what, reason),
         };
         let said = self.run.pca.as_ref();
         let worst = said.map(|said| said.worst_reconstructed.clone());
-        let found = pca_record(&pca, worst.unwrap_or_default());
+        let found = pca_record(pca, worst.unwrap_or_default());
         let faults = follows("pca", &said, &Some(found)).map(|fault| {
             let mut faults: Vec<_> = fault.into_iter().collect();
             if pca.fingerprint() != self.run.provenance.manifest_sha256 {
@@ -204,8 +222,53 @@ impl Recorded {
         }
     }
 
-    fn findings(&self, frame: &DataFrame) -> Result<Vec<String>> {
-        let found = findings(frame)?;
+    /// What the record says of the components without their file, for which there is a reason: the shares of the variance follow
+    /// from the variances, and there are scores of each component.
+    fn shares(&self, what: &str, reason: &str) -> Finding {
+        let Some(said) = &self.run.pca else {
+            return unknown(what, reason);
+        };
+        let ratios = said.explained_variance.iter();
+        let ratios: Vec<f64> = ratios.map(|v| v / said.total_variance).collect();
+        let sum: f64 = ratios.iter().sum();
+        let look = || -> Result<Vec<String>> {
+            let mut faults = Vec::new();
+            let at = |name: &str| format!("pca.{name}");
+            faults.extend(follows(
+                &at("n_components"),
+                &said.n_components,
+                &ratios.len(),
+            )?);
+            faults.extend(follows(
+                &at("explained_variance_ratio"),
+                &said.explained_variance_ratio,
+                &ratios,
+            )?);
+            faults.extend(follows(
+                &at("explained_variance_ratio_sum"),
+                &said.explained_variance_ratio_sum,
+                &sum,
+            )?);
+            if let Ok(frame) = &self.embeddings {
+                let n = Matrix::from_scores(frame)?.n_cols();
+                if n != ratios.len() {
+                    faults.push(format!("{EMBEDDINGS} has scores of {n} components"));
+                }
+            }
+            Ok(faults)
+        };
+        match look() {
+            Ok(faults) if faults.is_empty() => unknown(
+                what,
+                &format!("{reason}; the shares of the variance follow from the variances"),
+            ),
+            Ok(faults) => self.of_program(what, faults, ""),
+            Err(error) => Finding::differs(what, error.sentence()),
+        }
+    }
+
+    fn findings(&self, frame: &DataFrame, space: &Space) -> Result<Vec<String>> {
+        let found = findings_in(frame, space)?;
         let mut faults = Vec::new();
         faults.extend(follows(
             "findings",
@@ -216,75 +279,70 @@ impl Recorded {
         Ok(faults)
     }
 
-    fn quality(&self, frame: &DataFrame) -> Result<Vec<String>> {
-        let seed = self.run.tsne.as_ref().map_or(0, |tsne| tsne.seed);
-        let found = quality(frame, DEFAULT_NEIGHBORS, seed)?;
+    /// The quality of each projection; and what the record says of t-SNE twice is the same.
+    fn quality(&self, frame: &DataFrame, space: &Space, stop: &AtomicBool) -> Result<Vec<String>> {
+        let run = &self.run;
         let mut faults = Vec::new();
-        faults.extend(follows("quality", &self.run.quality, &Some(found.record))?);
-        faults.extend(columns(frame, &found.scores)?);
+        let mut seen = BTreeSet::new();
+        if !run.projections.iter().any(|p| p.name == TSNE) {
+            // A column or a place of its own is there, or this would not be looked at.
+            faults.push("t-SNE is not among the projections".to_owned());
+        }
+        for (i, projection) in run.projections.iter().enumerate() {
+            let name = projection.name.as_str();
+            if !seen.insert(name) {
+                faults.push(format!("projection `{name}` is named twice"));
+                break;
+            }
+            let (k, seed) = (DEFAULT_NEIGHBORS, self.seed());
+            let found = quality_in(frame, name, space, k, seed, &mut |_, _| goes_on(stop))?;
+            let quality = ProjectionQuality::from(&found.record);
+            let path = format!("projections[{i}]");
+            faults.extend(follows(
+                &format!("{path}.quality"),
+                &projection.quality,
+                &Some(quality),
+            )?);
+            faults.extend(columns(frame, &found.scores)?);
+            if name == TSNE {
+                faults.extend(follows("quality", &run.quality, &Some(found.record))?);
+                let values = |of: &ProjectionRecord| -> Vec<(String, FigureValue)> {
+                    let figures = of.figures.iter();
+                    figures.map(|f| (f.name.clone(), f.value.clone())).collect()
+                };
+                let of_tsne = run.tsne.as_ref().map(tsne::projection_record);
+                faults.extend(follows(
+                    &format!("{path}.figures"),
+                    &values(projection),
+                    &of_tsne.as_ref().map(values),
+                )?);
+            }
+        }
         Ok(faults)
     }
 
-    /// What the run has in the place of each limit, and whether that passes.
-    fn gates(&self) -> Option<Finding> {
-        let what = "gates";
-        let found = match limits(&self.run) {
-            Ok(limits) => limits.check(&self.run),
-            Err(error) => return Some(Finding::differs(what, error.sentence())),
-        };
-        if found.is_empty() && self.run.gates.is_empty() {
-            return None;
-        }
-        Some(match follows("gates", &self.run.gates, &found) {
-            Ok(fault) => {
-                let faults: Vec<_> = fault.into_iter().collect();
-                Finding::of(
-                    what,
-                    &faults,
-                    "follow from the limits and the numbers".to_owned(),
-                )
-            }
-            Err(error) => Finding::differs(what, error.sentence()),
-        })
+    /// What random numbers of the quality come from.
+    pub(super) fn seed(&self) -> u64 {
+        self.run.tsne.as_ref().map_or(0, |tsne| tsne.seed)
     }
 }
 
-/// The limits of the record, and of its parameters, which win: a limit that was taken out of the record stands there.
-fn limits(run: &Run) -> Result<Gates> {
-    let mut limits = Gates::default();
-    for Gate {
-        name, limit, unit, ..
-    } in &run.gates
-    {
-        let limit = *limit;
-        match (name, unit) {
-            (GateName::MaxRejected, Unit::Files) => {
-                limits.max_rejected = Some(MostRejected::Files(limit as u64));
-            }
-            (GateName::MaxRejected, _) => limits.max_rejected = Some(MostRejected::Share(limit)),
-            (GateName::MinVariance, _) => limits.min_variance = Some(limit),
-            (GateName::MinTrust, _) => limits.min_trust = Some(limit),
-            (GateName::MinKnnAccuracy, _) => limits.min_knn_accuracy = Some(limit),
-        }
-    }
-    for parameter in run.parameters.iter().filter(|p| !p.value.is_empty()) {
-        let number = || {
-            let number = parameter.value.parse::<f64>();
-            number.map_err(|e| Error::Invalid(format!("parameter `{}`: {e}", parameter.name)))
-        };
-        match parameter.name.as_str() {
-            "max-rejected" => limits.max_rejected = Some(parameter.value.parse()?),
-            "min-variance" => limits.min_variance = Some(number()?),
-            "min-trust" => limits.min_trust = Some(number()?),
-            "min-knn-accuracy" => limits.min_knn_accuracy = Some(number()?),
-            _ => {}
-        }
-    }
-    Ok(limits)
+/// As many neighbours of each image as any check takes.
+pub(super) fn neighbours<'a>(points: &'a Matrix, stop: &AtomicBool) -> Result<Space<'a>> {
+    let k = OUTLIER_NEIGHBORS.max(n_neighbors(DEFAULT_NEIGHBORS));
+    Ok(Space::new_with(points, k, &mut |_, _| goes_on(stop))?)
+}
+
+pub(super) fn goes_on(stop: &AtomicBool) -> bool {
+    !stop.load(Ordering::Relaxed)
 }
 
 /// Where what the record says is not what was found.
-fn follows(path: &str, said: &impl Serialize, found: &impl Serialize) -> Result<Option<String>> {
+pub(super) fn follows(
+    path: &str,
+    said: &impl Serialize,
+    found: &impl Serialize,
+) -> Result<Option<String>> {
     let [said, found] = [value(said)?, value(found)?];
     let mut differences = Differences::default();
     walk(path, &said, &found, &mut |path, said, found| {
@@ -303,7 +361,7 @@ pub(super) fn value(of: &impl Serialize) -> Result<Value> {
 fn columns(frame: &DataFrame, computed: &DataFrame) -> Result<Vec<String>> {
     let keys = strings(frame, KEY)?;
     let mut faults = Vec::new();
-    for found in computed.columns() {
+    for found in computed.columns().iter().filter(|c| c.name() != KEY) {
         let said = column(frame, found.name())?.f32()?;
         let is_same = |(a, b): (Option<f32>, Option<f32>)| match (a, b) {
             (Some(a), Some(b)) => (a - b).abs() <= RELATIVE_F32 * b.abs(),
@@ -320,15 +378,4 @@ fn columns(frame: &DataFrame, computed: &DataFrame) -> Result<Vec<String>> {
         }
     }
     Ok(faults)
-}
-
-/// The rows of `duplicates.csv` in `folder`.
-pub(super) fn duplicates(folder: &Path) -> Result<Vec<Duplicate>> {
-    let path = folder.join(DUPLICATES);
-    parsed(&atomic::read(&path)?, &path)
-}
-
-fn parsed(bytes: &[u8], path: &Path) -> Result<Vec<Duplicate>> {
-    let rows: Result<_, csv::Error> = csv::Reader::from_reader(bytes).deserialize().collect();
-    rows.map_err(|e| Error::Invalid(format!("`{}` is no list of files: {e}", path.display())))
 }

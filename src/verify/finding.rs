@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Files, keys and such that a finding names at most.
-const MAX_NAMED: usize = 10;
+pub(super) const MAX_NAMED: usize = 10;
 
 /// What one check found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,6 +94,11 @@ fn one_line(text: &str) -> String {
         }
     }
     line
+}
+
+/// What is not known without a file, which has a finding of its own; `reason` names it and what became of it.
+pub(super) fn unknown(what: &str, reason: &str) -> Finding {
+    Finding::skipped(what, format!("not known: {reason}"))
 }
 
 /// The first of `names`, and how many more there are.

@@ -6,17 +6,22 @@
 
 use std::collections::BTreeMap;
 
-use super::rerun::Outcome::{self, Close, Equal, Other};
-use crate::record::{PcaRecord, Run};
+use super::outcome::Outcome::{self, Close, Equal, Other};
+use crate::record::{PcaRecord, ProjectionLabels, ProjectionRecord, Run};
+use crate::schema::TSNE;
 
 /// Largest difference of an explained variance ratio; 4.6e-4 was seen on 512 images, 6e-5 on 180.
 const RATIO_TOLERANCE: f64 = 1e-3;
 /// Largest difference of the share that is lost of an image; 3.5e-3 was seen on 180 images.
 const WORST_TOLERANCE: f64 = 1e-2;
+/// Largest difference of a trustworthiness; 0.004 was seen, with t-SNE.
+const TRUST_TOLERANCE: f64 = 0.01;
+/// Largest difference of a label accuracy; one image of 180 was seen in PCA space, none in the plane of t-SNE.
+const ACCURACY_TOLERANCE: f64 = 0.01;
 
 /// A number of a run that may differ a little.
-pub(super) struct Metric {
-    pub name: &'static str,
+struct Metric {
+    name: &'static str,
     of: fn(&Run) -> Option<f64>,
     tolerance: Tolerance,
 }
@@ -31,8 +36,8 @@ enum Tolerance {
     Images(f64),
 }
 
-/// What is compared of `run.json`; the comments say what was seen.
-pub(super) const METRICS: [Metric; 14] = [
+/// What is compared of `run.json` beside the projections; the comments say what was seen.
+const METRICS: [Metric; 10] = [
     // 2.2e-5.
     Metric {
         name: "zeros",
@@ -92,30 +97,6 @@ pub(super) const METRICS: [Metric; 14] = [
         name: "variance kept",
         of: |run| run.pca.as_ref().map(|p| p.explained_variance_ratio_sum),
         tolerance: Tolerance::Absolute(RATIO_TOLERANCE),
-    },
-    // 0.017 on 40 images, 0.004 on 180, 0.001 on 512.
-    Metric {
-        name: "KL divergence",
-        of: |run| run.tsne.as_ref().map(|t| t.kl_divergence),
-        tolerance: Tolerance::Absolute(0.05),
-    },
-    // 0.004.
-    Metric {
-        name: "trustworthiness",
-        of: |run| run.quality.as_ref().map(|q| q.trustworthiness),
-        tolerance: Tolerance::Absolute(0.01),
-    },
-    // One image of 180.
-    Metric {
-        name: "kNN accuracy, PCA",
-        of: |run| run.quality.as_ref()?.knn_accuracy_pca,
-        tolerance: Tolerance::Images(0.01),
-    },
-    // None.
-    Metric {
-        name: "kNN accuracy, t-SNE",
-        of: |run| run.quality.as_ref()?.knn_accuracy_tsne,
-        tolerance: Tolerance::Images(0.01),
     },
 ];
 
@@ -185,32 +166,90 @@ pub(super) fn worst(then: &Run, now: &Run) -> Option<Outcome> {
     )
 }
 
-impl Metric {
-    pub(super) fn compare(&self, then: &Run, now: &Run) -> Option<Outcome> {
-        let (a, b) = match ((self.of)(then), (self.of)(now)) {
-            (None, None) => return None,
-            (Some(a), Some(b)) if a == b => return Some(Equal),
-            (Some(a), Some(b)) => (a, b),
-            (Some(a), None) => return Some(Other(format!("{a:.4} then, none now"))),
-            (None, Some(b)) => return Some(Other(format!("none then, {b:.4} now"))),
-        };
-        let allowed = match self.tolerance {
-            Tolerance::Absolute(most) => most,
-            Tolerance::Relative(most) => most * a.abs().max(b.abs()),
-            Tolerance::Images(most) => {
-                let n = now.quality.as_ref().map_or(1, |q| q.n_sampled.max(1));
-                most.max(2.0 / n as f64)
+/// Every number of two runs that may differ a little, by name: those of [`METRICS`], then those of the projections of
+/// `now`.
+pub(super) fn metrics(then: &Run, now: &Run) -> Vec<(String, Outcome)> {
+    let of_run = METRICS.iter().map(|metric| {
+        let values = [(metric.of)(then), (metric.of)(now)];
+        (metric.name.to_owned(), values, metric.tolerance)
+    });
+    let all = of_run.chain(of_projections(then, now));
+    all.filter_map(|(name, values, tolerance)| {
+        let n = now.projections.iter().find_map(|p| p.quality.as_ref());
+        let n_sampled = n.map_or(1, |quality| quality.n_sampled.max(1));
+        Some((name, compared(values, tolerance, n_sampled)?))
+    })
+    .collect()
+}
+
+/// A name, the numbers then and now, and how far they may be apart.
+type Numbers = (String, [Option<f64>; 2], Tolerance);
+
+fn of_projections(then: &Run, now: &Run) -> Vec<Numbers> {
+    let pairs = now.projections.iter().map(|now| {
+        let then = then.projections.iter().find(|then| then.name == now.name);
+        [then, Some(now)]
+    });
+    let pairs: Vec<[Option<&ProjectionRecord>; 2]> = pairs.collect();
+    // t-SNE had these names before there were others.
+    let named = |what: &str, of: &ProjectionRecord| match of.name.as_str() {
+        TSNE => what.to_owned(),
+        _ => format!("{what}, {}", of.title),
+    };
+    let mut all = Vec::new();
+    for (pair, of) in pairs.iter().zip(&now.projections) {
+        // What this program allows, not what a record claims.
+        for figure in &of.figures {
+            if let Some(measured) = &figure.measured {
+                let values = pair.map(|p| p?.figure(&figure.name)?.number());
+                let name = named(&figure.name, of);
+                all.push((name, values, Tolerance::Absolute(measured.tolerance)));
             }
-        };
-        let [shown_a, shown_b] = told_apart(a, b);
-        let most = two_digits(allowed);
-        let figure = format!("{shown_a} then, {shown_b} now (at most {most} apart)");
-        // Half a unit of the last place of a count must not decide.
-        Some(match (a - b).abs() <= allowed * (1.0 + 1e-9) {
-            true => Close(figure),
-            false => Other(figure),
-        })
+        }
     }
+    for (pair, of) in pairs.iter().zip(&now.projections) {
+        let values = pair.map(|p| Some(p?.quality.as_ref()?.trustworthiness));
+        let name = named("trustworthiness", of);
+        all.push((name, values, Tolerance::Absolute(TRUST_TOLERANCE)));
+    }
+    let accuracy = Tolerance::Images(ACCURACY_TOLERANCE);
+    let labels = |p: Option<&ProjectionRecord>, of: fn(&ProjectionLabels) -> f64| {
+        Some(of(p?.quality.as_ref()?.labels.as_ref()?))
+    };
+    // PCA space is the same whichever projection it was measured with.
+    if let Some(pair) = pairs.first() {
+        let values = pair.map(|p| labels(p, |l| l.pca.accuracy));
+        all.push(("kNN accuracy, PCA".to_owned(), values, accuracy));
+    }
+    for (pair, of) in pairs.iter().zip(&now.projections) {
+        let values = pair.map(|p| labels(p, |l| l.plane.accuracy));
+        all.push((format!("kNN accuracy, {}", of.title), values, accuracy));
+    }
+    all
+}
+
+/// None where neither run has the number; `n_sampled` images were measured now.
+fn compared(values: [Option<f64>; 2], tolerance: Tolerance, n_sampled: usize) -> Option<Outcome> {
+    let (a, b) = match values {
+        [None, None] => return None,
+        [Some(a), Some(b)] if a == b => return Some(Equal),
+        [Some(a), Some(b)] => (a, b),
+        [Some(a), None] => return Some(Other(format!("{a:.4} then, none now"))),
+        [None, Some(b)] => return Some(Other(format!("none then, {b:.4} now"))),
+    };
+    let allowed = match tolerance {
+        Tolerance::Absolute(most) => most,
+        Tolerance::Relative(most) => most * a.abs().max(b.abs()),
+        Tolerance::Images(most) => most.max(2.0 / n_sampled as f64),
+    };
+    let [shown_a, shown_b] = told_apart(a, b);
+    let most = two_digits(allowed);
+    let figure = format!("{shown_a} then, {shown_b} now (at most {most} apart)");
+    // Half a unit of the last place of a count must not decide.
+    Some(match (a - b).abs() <= allowed * (1.0 + 1e-9) {
+        true => Close(figure),
+        false => Other(figure),
+    })
 }
 
 /// Both with four decimals, or as many more as it takes to see that they are two numbers.

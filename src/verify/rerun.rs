@@ -4,28 +4,31 @@
 //! changed them: then the difference is measured so that what may differ does not count. Components turn into each
 //! other where their variances are nearly equal, so single ones are never compared; t-SNE is chaotic, so its
 //! coordinates are not compared either, but what they are worth. What follows from a file is held against that file
-//! ([`super::Recorded::files`]), and the file against the other one.
+//! ([`Recorded::files`]), and the file against the other one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::AtomicBool;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::derived::{Duplicate, duplicates, value};
+use super::derived::value;
 use super::differences::{Differences, walk};
-use super::finding::named;
-use super::metrics::{METRICS, ratios, worst};
+use super::finding::{Finding, named};
+use super::metrics::{metrics, ratios, worst};
+use super::outcome::Outcome::{self, Close, Equal, Other, Unknown};
+use super::recorded::{Duplicate, Recorded, Rejected};
 use super::scores::{components, scores};
-use super::{Finding, Recorded, Rejected};
-use crate::atomic;
-use crate::error::Result;
-use crate::matrix::strings;
-use crate::outputs::{DUPLICATES, EMBEDDINGS, PCA, REJECTED, RUN};
+use crate::error::{Error, Result};
+use crate::frame::strings;
+use crate::outputs::{DUPLICATES, EMBEDDINGS, PCA, REJECTED, RUN, Unread};
 use crate::record::{Provenance, Run};
 use crate::schema::{KEY, LABEL, SHA256};
 
-/// Parts of a record that parameters and images do not decide: where the images are, what was asked for and by whom
-/// (`auto` then, the precision itself now), and the program, which is compared by itself.
-const FREE: [&str; 8] = [
+/// Parts of a record that parameters and images do not decide: where the images are, how parameters were said (`auto`
+/// then, the precision itself now), and the program, which is compared by itself; the words on the descriptor, which another
+/// program may put in another way ([`words`] are those of the same one); the part of what was skipped, which earlier states do
+/// not have; what systems leave is no part of the input.
+const FREE: [&str; 12] = [
     "provenance",
     "parameters",
     "comparison",
@@ -34,10 +37,14 @@ const FREE: [&str; 8] = [
     "source.region",
     "source.endpoint",
     "features.precision_reason",
+    "features.about",
+    "features.facts",
+    "images.other",
+    "images.left_behind",
 ];
 
-/// Parts that last digits change. Each is a number of [`METRICS`] or follows from such a number or from a file, and is
-/// held against it; the fingerprint covers program and processor.
+/// Parts that last digits change, beside those of the projections. Each is a number of [`metrics`] or follows from such
+/// a number or from a file, and is held against it; the fingerprint covers program and processor.
 const OF_DIGITS: [&str; 24] = [
     "dataset.near_duplicates",
     "features.fingerprint",
@@ -68,33 +75,12 @@ const OF_DIGITS: [&str; 24] = [
 /// Parts in words that hold numbers.
 const SENTENCES: [&str; 2] = ["status.reason", "warnings"];
 
-/// What a comparison gives.
-pub(super) enum Outcome {
-    /// The same bytes, or the same numbers.
-    Equal,
-    /// Within tolerance, with the figure.
-    Close(String),
-    /// Neither, and where.
-    Other(String),
-}
-
-use Outcome::{Close, Equal, Other};
-
-impl Outcome {
-    fn finding(self, what: &str) -> Finding {
-        let what = format!("again: {what}");
-        match self {
-            Equal => Finding::ok(what, "equal"),
-            Close(figure) => Finding::ok(what, format!("equal within tolerance: {figure}")),
-            Other(fault) => Finding::differs(what, fault),
-        }
-    }
-}
-
 /// Holds the run `recorded` against `again`, which was computed with its parameters: one finding a result, `equal`,
 /// `equal within tolerance` with the figure, or what differs and where.
-#[must_use]
-pub fn compare(recorded: &Recorded, again: &Recorded) -> Vec<Finding> {
+///
+/// # Errors
+/// [`Error::Interrupted`] with `stop`.
+pub fn compare(recorded: &Recorded, again: &Recorded, stop: &AtomicBool) -> Result<Vec<Finding>> {
     let (then, now) = (&recorded.run, &again.run);
     let others = program(&then.provenance, &now.provenance);
     let detail = match others.is_empty() {
@@ -109,17 +95,17 @@ pub fn compare(recorded: &Recorded, again: &Recorded) -> Vec<Finding> {
     if !are_same {
         let reason = "not compared: other images were used";
         findings.push(Finding::skipped("again: results", reason));
-        return findings;
+        return Ok(findings);
     }
-    let of_data: Vec<_> = [(PCA, components as Comparison), (EMBEDDINGS, scores)]
-        .into_iter()
-        .filter_map(|(name, compare)| {
-            let outcome = bytes(name, recorded, again, compare)?;
-            Some((name, outcome))
-        })
-        .collect();
+    let mut of_data = Vec::new();
+    for (name, compare) in [(PCA, components as Comparison), (EMBEDDINGS, scores)] {
+        if let Some(outcome) = bytes(name, recorded, again, stop, compare)? {
+            of_data.push((name, outcome));
+        }
+    }
     let is_exact = others.is_empty() && of_data.iter().all(|(_, outcome)| matches!(outcome, Equal));
-    let record = record(then, now, is_exact).unwrap_or_else(|e| Other(e.sentence()));
+    let record = record(then, now, is_exact, others.is_empty());
+    let record = record.unwrap_or_else(|e| Other(e.sentence()));
     findings.push(record.finding(RUN));
     if !is_exact {
         for (name, compare) in [
@@ -128,41 +114,53 @@ pub fn compare(recorded: &Recorded, again: &Recorded) -> Vec<Finding> {
         ] {
             findings.extend(compare(then, now).map(|outcome| outcome.finding(name)));
         }
-        for metric in &METRICS {
-            let outcome = metric.compare(then, now);
-            findings.extend(outcome.map(|outcome| outcome.finding(metric.name)));
-        }
+        let metrics = metrics(then, now).into_iter();
+        findings.extend(metrics.map(|(name, outcome)| outcome.finding(&name)));
     }
     let pairs = of_data.into_iter();
     findings.extend(pairs.map(|(name, outcome)| outcome.finding(name)));
     let compare: Comparison = match is_exact {
-        true => |_, _| Ok(Other("holds other rows".to_owned())),
+        true => |_, _, _| Ok(Other("holds other rows".to_owned())),
         false => equal_files,
     };
-    let outcome = bytes(DUPLICATES, recorded, again, compare);
+    let outcome = bytes(DUPLICATES, recorded, again, stop, compare)?;
     findings.extend(outcome.map(|outcome| outcome.finding(DUPLICATES)));
-    findings
+    Ok(findings)
 }
 
-type Comparison = fn(&Recorded, &Recorded) -> Result<Outcome>;
+type Comparison = fn(&Recorded, &Recorded, &AtomicBool) -> Result<Outcome>;
 type OfRecords = fn(&Run, &Run) -> Option<Outcome>;
 
-/// The same bytes, or what `compare` says of others; none where neither run has the file.
+/// The same bytes by their digests, or what `compare` says of others; none where neither run has the file.
 fn bytes(
     name: &str,
     recorded: &Recorded,
     again: &Recorded,
+    stop: &AtomicBool,
     compare: Comparison,
-) -> Option<Outcome> {
-    Some(
-        match [recorded, again].map(|run| atomic::read(&run.folder.join(name))) {
-            [Ok(then), Ok(now)] if then == now => Equal,
-            [Ok(_), Ok(_)] => compare(recorded, again).unwrap_or_else(|e| Other(e.sentence())),
-            [Err(_), Err(_)] => return None,
-            [Ok(_), Err(_)] => Other("was written then and is not now".to_owned()),
-            [Err(_), Ok(_)] => Other("is written now and was not then".to_owned()),
+) -> Result<Option<Outcome>> {
+    let [then, now] = [recorded, again].map(|run| Some((run.output(name)?, run.files.get(name)?)));
+    Ok(Some(match (then, now) {
+        (None, None) => return Ok(None),
+        (Some(_), None) => Other("was written then and is not now".to_owned()),
+        (None, Some(_)) => Other("is written now and was not then".to_owned()),
+        // What a report may leave out is known by its digest.
+        (Some((then, Err(Unread::Missing))), Some((now, Ok(_)))) if name == PCA => {
+            match then.sha256 == now.sha256 {
+                true => Equal,
+                false => Unknown(format!(
+                    "is not in the report, and has SHA-256 {} now, not {}: other bytes cannot be compared",
+                    now.sha256, then.sha256
+                )),
+            }
+        }
+        (Some((then, Ok(_))), Some((now, Ok(_)))) if then.sha256 == now.sha256 => Equal,
+        (Some((_, Ok(_))), Some((_, Ok(_)))) => match compare(recorded, again, stop) {
+            Err(Error::Interrupted) => return Err(Error::Interrupted),
+            outcome => outcome.unwrap_or_else(|e| Other(e.sentence())),
         },
-    )
+        (Some((_, Err(unread))), _) | (_, Some((_, Err(unread)))) => Other(unread.to_string()),
+    }))
 }
 
 /// What computed the run, and what computed it again, where they are not the same: why bytes may differ.
@@ -242,12 +240,16 @@ fn rejected(recorded: &Recorded, again: &Recorded) -> Outcome {
 }
 
 /// The groups of equal files; near ones follow from the scores, whose last digits may differ.
-fn equal_files(recorded: &Recorded, again: &Recorded) -> Result<Outcome> {
-    let exact = |run: &Recorded| -> Result<Vec<Duplicate>> {
-        let rows = duplicates(&run.folder)?.into_iter();
-        Ok(rows.filter(|row| row.kind == "exact").collect())
+fn equal_files(recorded: &Recorded, again: &Recorded, _stop: &AtomicBool) -> Result<Outcome> {
+    let (then, now) = match (&recorded.duplicates, &again.duplicates) {
+        (Ok(then), Ok(now)) => (then, now),
+        (Err(reason), _) | (_, Err(reason)) => return Ok(Other(reason.clone())),
     };
-    Ok(match exact(recorded)? == exact(again)? {
+    let exact = |rows: &[Duplicate]| -> Vec<Duplicate> {
+        let rows = rows.iter().filter(|row| row.kind == "exact");
+        rows.cloned().collect()
+    };
+    Ok(match exact(then) == exact(now) {
         true => {
             Close("the same equal files; those that look alike follow from the scores".to_owned())
         }
@@ -255,18 +257,27 @@ fn equal_files(recorded: &Recorded, again: &Recorded) -> Result<Outcome> {
     })
 }
 
-/// The whole record. Where `is_exact`, every number must be the same: both were read from JSON.
-fn record(then: &Run, now: &Run, is_exact: bool) -> Result<Outcome> {
+/// The whole record. Where `is_exact`, every number must be the same: both were read from JSON. Where the program is the
+/// same, so are its words.
+fn record(then: &Run, now: &Run, is_exact: bool, is_same_program: bool) -> Result<Outcome> {
     let mut differences = Differences::default();
+    if is_same_program {
+        let [then, now] = [words(then)?, words(now)?];
+        walk("features", &then, &now, &mut |path, then, now| {
+            differences.push(path, [then, now], ["then", "now"]);
+        });
+    }
+    let of_projections = digits_of_projections(now);
     let [then, now] = [value(then)?, value(now)?];
     walk("", &then, &now, &mut |path, then, now| {
         let is_in = |parts: &[&str]| parts.iter().any(|part| is_part(path, part));
         let is_digit = || {
             is_in(&OF_DIGITS)
+                || of_projections.iter().any(|part| is_part(path, part))
                 || is_outcome_of_gate(path)
                 || (is_in(&SENTENCES) && is_same_but_numbers(then, now))
         };
-        if !is_in(&FREE) && (is_exact || !is_digit()) {
+        if !is_in(&FREE) && !is_wording(path) && (is_exact || !is_digit()) {
             differences.push(path, [then, now], ["then", "now"]);
         }
     });
@@ -274,6 +285,45 @@ fn record(then: &Run, now: &Run, is_exact: bool) -> Result<Outcome> {
         None => Equal,
         Some(sentence) => Other(sentence),
     })
+}
+
+/// What a descriptor says of itself, without the reason for its precision: `auto` chose then what is asked for now.
+fn words(run: &Run) -> Result<Value> {
+    let Some(features) = &run.features else {
+        return Ok(Value::Null);
+    };
+    let reason = features.network.as_ref().map(|n| &n.precision_reason);
+    let reason = reason.map(|reason| format!(" ({reason})"));
+    let facts = features.facts.iter().map(|fact| {
+        let value = match &reason {
+            Some(reason) => fact.value.strip_suffix(reason).unwrap_or(&fact.value),
+            None => &fact.value,
+        };
+        json!({"name": fact.name, "value": value})
+    });
+    Ok(json!({"about": value(&features.about)?, "facts": facts.collect::<Vec<_>>()}))
+}
+
+/// Parts of the projections that last digits change: what came out of them, and their quality.
+fn digits_of_projections(run: &Run) -> Vec<String> {
+    let mut parts = Vec::new();
+    for (i, projection) in run.projections.iter().enumerate() {
+        let path = format!("projections[{i}]");
+        parts.push(format!("{path}.quality"));
+        for (j, figure) in projection.figures.iter().enumerate() {
+            if figure.measured.is_some() {
+                let figure = format!("{path}.figures[{j}]");
+                parts.extend([format!("{figure}.value"), format!("{figure}.measured")]);
+            }
+        }
+    }
+    parts
+}
+
+/// What a projection says of itself in words: another program may have others.
+fn is_wording(path: &str) -> bool {
+    let words = [".title", ".hint", ".brief"];
+    is_part(path, "projections") && words.iter().any(|end| path.ends_with(end))
 }
 
 /// Whether `path` is `part` or lies in it.
@@ -299,7 +349,6 @@ fn is_same_but_numbers(then: &Value, now: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn parts_of_a_record() {
@@ -310,6 +359,7 @@ mod tests {
             "pca.explained_variance"
         ));
         assert!(is_outcome_of_gate("gates[0].passed") && !is_outcome_of_gate("gates[0].limit"));
+        assert!(is_wording("projections[0].hint") && !is_wording("projections[0].name"));
     }
 
     #[test]

@@ -1,17 +1,22 @@
 //! Components and scores of two runs, as the spaces and the images that they describe; and what the coordinates of
-//! t-SNE are worth.
+//! the projections are worth.
 
-use super::Recorded;
+use std::sync::atomic::AtomicBool;
+
+use fruits_maths::Matrix;
+
+use super::derived::{goes_on, neighbours};
 use super::finding::named;
-use super::metrics::{METRICS, close_ratios};
-use super::rerun::Outcome::{self, Close, Equal, Other};
+use super::metrics::{close_ratios, metrics};
+use super::outcome::Outcome::{self, Close, Equal, Other, Unknown};
+use super::recorded::Recorded;
 use super::spaces::{components_named, distances, n_stable, products};
 use crate::error::Result;
-use crate::matrix::strings;
-use crate::outputs::PCA;
-use crate::pca::Pca;
-use crate::quality::{DEFAULT_NEIGHBORS, quality};
-use crate::schema::{KEY, LABEL, TSNE_X};
+use crate::frame::{MatrixExt, strings};
+use crate::record::ProjectionQuality;
+use crate::schema::{KEY, LABEL, TSNE, positions};
+use crate::steps::pca::Pca;
+use crate::steps::quality::{DEFAULT_NEIGHBORS, quality_in};
 
 /// Largest distance of the means, relative to the root of the total variance; 4.1e-3 was seen.
 const MEAN_TOLERANCE: f64 = 1e-2;
@@ -25,8 +30,15 @@ const IMAGE_TOLERANCE: f64 = 0.06;
 const NONE_STABLE: &str = "no leading components can be told apart";
 
 /// The fitted analyses: ratios, mean, and how much of the variance that one keeps the other loses.
-pub(super) fn components(recorded: &Recorded, again: &Recorded) -> Result<Outcome> {
-    let (then, now) = analyses(recorded, again)?;
+pub(super) fn components(
+    recorded: &Recorded,
+    again: &Recorded,
+    _stop: &AtomicBool,
+) -> Result<Outcome> {
+    let (then, now) = match analyses(recorded, again) {
+        Ok(both) => both,
+        Err(reason) => return Ok(Unknown(reason)),
+    };
     if then.n_features() != now.n_features() {
         let (then, now) = (then.n_features(), now.n_features());
         return Ok(Other(format!("{then} features then, {now} now")));
@@ -35,7 +47,7 @@ pub(super) fn components(recorded: &Recorded, again: &Recorded) -> Result<Outcom
         &then.explained_variance_ratio(),
         &now.explained_variance_ratio(),
     ) {
-        Other(fault) => return Ok(Other(fault)),
+        Other(fault) | Unknown(fault) => return Ok(Other(fault)),
         Close(figure) => format!("{figure}; "),
         Equal => String::new(),
     };
@@ -45,8 +57,8 @@ pub(super) fn components(recorded: &Recorded, again: &Recorded) -> Result<Outcom
         .zip(now.mean())
         .map(|(a, b)| (a - b).powi(2));
     let mean = (squares.sum::<f64>() / now.total_variance()).sqrt();
-    let n_stable = n_stable(&now).min(then.n_components());
-    let products = products(&then, &now);
+    let n_stable = n_stable(now).min(then.n_components());
+    let products = products(then, now);
     let (mut kept, mut lost) = (0.0, 0.0);
     for (j, variance) in now.explained_variance().iter().enumerate().take(n_stable) {
         let in_then = (0..n_stable).map(|i| products[i * now.n_components() + j].powi(2));
@@ -63,7 +75,7 @@ pub(super) fn components(recorded: &Recorded, again: &Recorded) -> Result<Outcom
         0 => NONE_STABLE.to_owned(),
         n => format!(
             "{} lose {lost:.1e} of the variance (at most {LOST_TOLERANCE:.0e})",
-            components_named(n, &now)
+            components_named(n, now)
         ),
     };
     let figure = format!("{ratio}mean off by {mean:.1e} (at most {MEAN_TOLERANCE:.0e}), {spaces}");
@@ -73,8 +85,9 @@ pub(super) fn components(recorded: &Recorded, again: &Recorded) -> Result<Outcom
     })
 }
 
-/// The scores, by the images that they and the components describe; and what the coordinates of t-SNE are worth.
-pub(super) fn scores(recorded: &Recorded, again: &Recorded) -> Result<Outcome> {
+/// The scores, by the images that they and the components describe; and what the coordinates of the projections are
+/// worth.
+pub(super) fn scores(recorded: &Recorded, again: &Recorded, stop: &AtomicBool) -> Result<Outcome> {
     let (frame, fresh) = match (&recorded.embeddings, &again.embeddings) {
         (Ok(then), Ok(now)) => (then, now),
         (Err(reason), _) | (_, Err(reason)) => return Ok(Other(reason.clone())),
@@ -84,15 +97,18 @@ pub(super) fn scores(recorded: &Recorded, again: &Recorded) -> Result<Outcome> {
             return Ok(Other(format!("column `{name}` holds other values")));
         }
     }
-    let (then, now) = analyses(recorded, again)?;
+    let (then, now) = match analyses(recorded, again) {
+        Ok(both) => both,
+        Err(reason) => return Ok(Unknown(reason)),
+    };
     if (then.n_features(), then.n_components()) != (now.n_features(), now.n_components()) {
         return Ok(Other("the components are not as many".to_owned()));
     }
-    let n_stable = n_stable(&now);
+    let n_stable = n_stable(now);
     // Of no components every distance is 0 of 0.
     let distances = match n_stable {
         0 => Vec::new(),
-        n => distances((&then, frame), (&now, fresh), n)?,
+        n => distances((then, frame), (now, fresh), n)?,
     };
     let mut order: Vec<usize> = (0..distances.len()).collect();
     order.sort_by(|&a, &b| distances[b].total_cmp(&distances[a]));
@@ -106,7 +122,7 @@ pub(super) fn scores(recorded: &Recorded, again: &Recorded) -> Result<Outcome> {
         0 => format!("{NONE_STABLE}, so scores are not compared"),
         n => format!(
             "scores of {} are off by {most:.1e} of the images' spread (at most {IMAGE_TOLERANCE})",
-            components_named(n, &now)
+            components_named(n, now)
         ),
     };
     if !far.is_empty() {
@@ -116,48 +132,70 @@ pub(super) fn scores(recorded: &Recorded, again: &Recorded) -> Result<Outcome> {
             named(&far)
         )));
     }
-    let (has_then, has_now) = (frame.column(TSNE_X).is_ok(), fresh.column(TSNE_X).is_ok());
-    let Some(measured) = again.run.quality.as_ref().filter(|_| has_then && has_now) else {
-        return Ok(match has_then == has_now {
-            true => Close(figure),
-            false => Other("the coordinates of t-SNE are there only once".to_owned()),
-        });
-    };
-    let seed = again.run.tsne.as_ref().map_or(0, |t| t.seed);
-    let of_coordinates = quality(frame, DEFAULT_NEIGHBORS, seed)?.record;
     let mut then = again.run.clone();
-    then.quality = Some(of_coordinates);
-    for metric in &METRICS {
-        if let Some(Other(fault)) = metric.compare(&then, &again.run) {
-            return Ok(Other(format!(
-                "{} of the coordinates: {fault}",
-                metric.name
-            )));
+    let mut worth = String::new();
+    for of in recorded
+        .run
+        .projections
+        .iter()
+        .chain(&again.run.projections)
+    {
+        let [x, _] = positions(&of.name);
+        if frame.column(&x).is_ok() != fresh.column(&x).is_ok() {
+            let fault = format!("the coordinates of {} are there only once", of.title);
+            return Ok(Other(fault));
         }
     }
-    Ok(Close(format!(
-        "{figure}; trustworthiness of the coordinates {:.4} then, {:.4} now",
-        then.quality.map_or(0.0, |q| q.trustworthiness),
-        measured.trustworthiness
-    )))
+    let points = Matrix::from_scores(frame)?;
+    let mut space = None;
+    for projection in &mut then.projections {
+        let Some(quality) = projection.quality.as_mut() else {
+            continue;
+        };
+        let space = match &mut space {
+            Some(space) => space,
+            none => none.insert(neighbours(&points, stop)?),
+        };
+        let (name, seed) = (&projection.name, again.seed());
+        let mut keep_going = |_, _| goes_on(stop);
+        let found = quality_in(frame, name, space, DEFAULT_NEIGHBORS, seed, &mut keep_going)?;
+        let found = found.record;
+        let of = match projection.name.as_str() {
+            TSNE => String::new(),
+            _ => format!(" of {}", projection.title),
+        };
+        worth += &format!(
+            "; trustworthiness of the coordinates{of} {:.4} then, {:.4} now",
+            found.trustworthiness, quality.trustworthiness
+        );
+        *quality = ProjectionQuality::from(&found);
+    }
+    for (name, outcome) in metrics(&then, &again.run) {
+        if let Other(fault) = outcome {
+            return Ok(Other(format!("{name} of the coordinates: {fault}")));
+        }
+    }
+    Ok(Close(figure + &worth))
 }
 
-fn analyses(recorded: &Recorded, again: &Recorded) -> Result<(Pca, Pca)> {
-    let load = |run: &Recorded| Pca::load(run.folder.join(PCA));
-    Ok((load(recorded)?, load(again)?))
+fn analyses<'a>(recorded: &'a Recorded, again: &'a Recorded) -> Result<(&'a Pca, &'a Pca), String> {
+    match (&recorded.pca, &again.pca) {
+        (Ok(then), Ok(now)) => Ok((then, now)),
+        (Err(reason), _) | (_, Err(reason)) => Err(reason.clone()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use std::collections::BTreeMap;
+    use std::path::PathBuf;
 
     use polars::prelude::*;
     use serde_json::json;
 
     use super::*;
-    use crate::matrix::Matrix;
-    use crate::pca::{Keep, PcaParams};
     use crate::record::Run;
+    use crate::steps::pca::{Keep, PcaExt, PcaParams, PcaParamsExt};
 
     fn run() -> Run {
         let run = json!({
@@ -179,7 +217,7 @@ mod tests {
     }
 
     /// One component of four points whose variance is the same in every direction, turned by `angle`.
-    fn turned(folder: &Path, angle: f32) -> Recorded {
+    fn turned(angle: f32) -> Recorded {
         let (sin, cos) = angle.sin_cos();
         let points = [cos, sin, -cos, -sin, -sin, cos, sin, -cos].to_vec();
         let features = Matrix::new(4, 2, points).unwrap();
@@ -192,29 +230,28 @@ mod tests {
         let frame = df!(KEY => keys, LABEL => keys).unwrap();
         let frame = frame.hstack(&[features]).unwrap();
         let pca = params.fit(&frame).unwrap();
-        pca.save(folder.join(PCA)).unwrap();
         Recorded {
-            folder: folder.to_path_buf(),
+            folder: PathBuf::new(),
             run: run(),
+            at: None,
+            files: BTreeMap::new(),
             manifest: Err(String::new()),
             embeddings: Ok(pca.transform(&frame).unwrap()),
+            pca: Ok(pca),
             rejected: Err(String::new()),
+            duplicates: Err(String::new()),
         }
     }
 
     #[test]
     fn components_that_turn_freely_are_not_compared() {
-        let folders = [(); 2].map(|()| tempfile::tempdir().unwrap());
-        let (then, now) = (
-            turned(folders[0].path(), 0.1),
-            turned(folders[1].path(), 0.9),
-        );
-        assert_eq!(n_stable(&analyses(&then, &now).unwrap().1), 0);
+        let (then, now) = (turned(0.1), turned(0.9));
+        assert_eq!(n_stable(analyses(&then, &now).unwrap().1), 0);
         for compare in [components, scores] {
-            match compare(&then, &now).unwrap() {
+            match compare(&then, &now, &AtomicBool::new(false)).unwrap() {
                 Close(figure) => assert!(figure.contains(NONE_STABLE), "{figure}"),
                 Equal => panic!("turned components are not equal"),
-                Other(fault) => panic!("{fault}"),
+                Other(fault) | Unknown(fault) => panic!("{fault}"),
             }
         }
     }

@@ -1,11 +1,12 @@
 //! Components and scores of two analyses as spaces: what signs, and turns among near-equal variances, leave as it is.
 
+use fruits_maths::Matrix;
 use polars::prelude::DataFrame;
 
 use crate::error::Result;
-use crate::matrix::Matrix;
-use crate::pca::Pca;
+use crate::frame::MatrixExt;
 use crate::schema::pc;
+use crate::steps::pca::Pca;
 
 /// Share by which the variance must fall behind the last component that is compared. Below, it turns into those that
 /// were not kept: a pair 0.1 % apart was turned by 39 degrees, pairs 1 % apart by 4 to 6 (a turn goes with the

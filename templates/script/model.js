@@ -1,4 +1,4 @@
-// What both plots share: classes shown, selection, search, colours, and the point under the pointer.
+// What the plots share: classes shown, selection, search, colours, and the point under the pointer.
 
 class Model {
   constructor(store) {
@@ -38,7 +38,7 @@ class Model {
     return this.visible[this.store.class[i]] === 1;
   }
 
-  // Flags of the points that stay full while others are dimmed, or null: what was asked for last.
+  // Flags of the points that stay full while others are dimmed, or null: the last search or choice.
   emphasis() {
     if (this.nFound > 0 && (this.searchedLast || this.nSelected === 0)) return this.matched;
     return this.nSelected > 0 ? this.selected : null;

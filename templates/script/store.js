@@ -48,10 +48,9 @@ class Store {
     this.scores = data.scores ?? [];
     lazy(this, "class", () => u16(data.class));
     this.planes = {};
-    for (const kind of ["pca", "tsne"]) {
-      const q = data[kind];
-      if (q) lazy(this.planes, kind, () => ({ x: decoded(q.x, q.rx), y: decoded(q.y, q.ry) }));
-    }
+    const plane = (kind, q) => lazy(this.planes, kind, () => ({ x: decoded(q.x, q.rx), y: decoded(q.y, q.ry) }));
+    if (data.pca) plane("pca", data.pca);
+    for (const projection of data.projections) plane(projection.id, projection);
     // The order of the static plot: no class lies over all others.
     lazy(this, "order", () => {
       const mixed = new Uint32Array(this.n).map((_, i) => Math.imul(i, 2654435769));
@@ -144,9 +143,12 @@ class Store {
   // What a card says below label and key, a line each.
   facts(i) {
     const lines = [];
-    const { pca, tsne } = this.planes;
+    const { pca } = this.planes;
     if (pca) lines.push(`PC1 ${figure(pca.x[i])}, PC2 ${figure(pca.y[i])}`);
-    if (tsne) lines.push(`t\u2011SNE ${figure(tsne.x[i])}, ${figure(tsne.y[i])}`);
+    for (const { id, title } of this.data.projections) {
+      const { x, y } = this.planes[id];
+      lines.push(`${title.replaceAll("-", "\u2011")} ${figure(x[i])}, ${figure(y[i])}`);
+    }
     this.scores.forEach((score, number) => {
       const value = this.values(number)[i];
       lines.push(`${score.name} ${value === value ? this.scoreText(number, value) : "none"}`);

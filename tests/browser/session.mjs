@@ -86,7 +86,7 @@ export class Plot {
     this.camera = JSON.parse((await this.canvas.getAttribute("data-camera")) ?? '{"zoom":1,"x":0,"y":0}');
   }
 
-  // What was asked for is painted.
+  // Waits until what changed is painted.
   async frames() {
     await this.page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
   }

@@ -11,6 +11,7 @@ Each request for S3 that they make is held against the role in deploy/template.y
 """
 
 import csv
+import functools
 import hashlib
 import json
 import os
@@ -198,16 +199,22 @@ def call(request):
 
 
 def check_role(world):
-    """Every request that was made is one that the role may make."""
-    resources = Stack(TEMPLATE, world.parameters("r2", "", "")).resources()
-    documents = [policy["PolicyDocument"] for policy in resources["Role"]["Properties"]["Policies"]]
-    documents.append(resources["BucketPolicy"]["Properties"]["PolicyDocument"])
+    """Every request that was made is one that the role may make, which changes with the run."""
+
+    @functools.cache
+    def documents(run):
+        resources = Stack(TEMPLATE, world.parameters(run, "", "")).resources()
+        policies = [policy["PolicyDocument"] for policy in resources["Role"]["Properties"]["Policies"]]
+        return [*policies, resources["BucketPolicy"]["Properties"]["PolicyDocument"]]
+
     requests = world.requests()
     secure = {"aws:SecureTransport": "true", "s3:TlsVersion": "1.3"}
     refused = set()
     for request in requests:
         action, resource, context = call(request)
-        if decide(documents, action, resource, {**context, **secure}) != ALLOWED:
+        named = re.match(r"arn:aws:s3:::[^/]+/(?:reports|logs)/([^/]+)/", resource)
+        run = named[1] if named else "r2"
+        if decide(documents(run), action, resource, {**context, **secure}) != ALLOWED:
             refused.add((action, resource, str(context)))
     check(not refused, f"the role allows all {len(requests)} requests that were made{refused or ''}")
     failed = [r for r in requests if not r["status"] or r["status"] >= 400 or not r["signed"]]

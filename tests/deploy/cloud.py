@@ -119,6 +119,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if service == "s3" and self.command == "PUT" and self.path.startswith("/fruits-bucket/logs/r1/"):
             cloud.objects[self.path.removeprefix("/fruits-bucket/logs/r1/")] = body.decode()
             return self.answer(200)
+        if service == "s3" and self.command in ("GET", "PUT") and self.path == "/fruits-bucket/secrets/r1":
+            if self.command == "PUT":
+                cloud.secret = body
+            return self.answer(404) if cloud.secret is None else self.answer(200, cloud.secret)
         if service == "autoscaling" and self.command == "POST" and self.path == "/":
             return self.answer(cloud.resize(instance, dict(urllib.parse.parse_qsl(body.decode()))))
         cloud.faults.append(f"{self.command} {self.path} {body[:200]!r} by {instance.name}, service {service}")
@@ -202,6 +206,7 @@ class Cloud:
     def __init__(self, folder, packed, refused_calls=0, workers=2, worker=None):
         self.folder, self.archive = folder, packed
         self.objects, self.faults, self.sizes = {}, [], []
+        self.secret = None
         self.refused_calls, self.n_workers, self.stub_of_worker, self.hours = refused_calls, workers, worker or {}, "24"
         self.wanted, self.workers, self.over = 0, [], False
         with Cloud.lock:

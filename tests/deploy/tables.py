@@ -49,6 +49,11 @@ CALLS = [
     (ALLOWED, "s3:PutObject", f"{BUCKET}/reports/r1/index.html", {}),
     (ALLOWED, "s3:DeleteObject", f"{BUCKET}/reports/r1/run.json", {}),
     (NOT_ALLOWED, "s3:GetObject", f"{BUCKET}/reports/r1/run.json", {}),
+    (ALLOWED, "s3:GetObject", f"{BUCKET}/reports/r1/.fruits-lock", {}),
+    (NOT_ALLOWED, "s3:PutObjectAcl", f"{BUCKET}/reports/r1/.fruits-lock", {}),
+    (NOT_ALLOWED, "s3:PutObject", f"{BUCKET}/reports/r0/index.html", {}),
+    (NOT_ALLOWED, "s3:DeleteObject", f"{BUCKET}/reports/r0/run.json", {}),
+    (NOT_ALLOWED, "s3:PutObject", f"{BUCKET}/logs/r0/report.log", {}),
     (NOT_ALLOWED, "s3:ListBucket", BUCKET, listing("reports/")),
     (NOT_ALLOWED, "s3:PutObjectAcl", f"{BUCKET}/reports/r1/index.html", {}),
     # The program: read this one object.

@@ -2,7 +2,18 @@
 
 from cloudformation import CLUSTER
 from iam import ALLOWED, NOT_ALLOWED
-from tables import ABSENT, CALLS, CALLS_ELSEWHERE, KEY, PHOTOS_ELSEWHERE, REFUSED, Expected
+from tables import (
+    ABSENT,
+    BUCKET,
+    CALLS,
+    CALLS_ELSEWHERE,
+    FOREIGN,
+    KEY,
+    PHOTOS_ELSEWHERE,
+    REFUSED,
+    Expected,
+    listing,
+)
 
 OWN = {"RunId": "r1", **CLUSTER}
 ELSEWHERE = {**OWN, **PHOTOS_ELSEWHERE, "KmsKeyArn": KEY}
@@ -40,6 +51,16 @@ CALLS_FOR_WORKERS = [
     (NOT_ALLOWED, "autoscaling:DescribeAutoScalingGroups", "*", {}),
     (NOT_ALLOWED, "ec2:CreateLaunchTemplateVersion", "*", {}),
     (NOT_ALLOWED, "ec2:AuthorizeSecurityGroupIngress", "*", {}),
+]
+
+CALLS_FOR_SECRETS = [
+    (ALLOWED, "s3:PutObject", f"{BUCKET}/secrets/r1", {}),
+    (ALLOWED, "s3:GetObject", f"{BUCKET}/secrets/r1", {}),
+    (NOT_ALLOWED, "s3:DeleteObject", f"{BUCKET}/secrets/r1", {}),
+    (NOT_ALLOWED, "s3:GetObjectVersion", f"{BUCKET}/secrets/r1", {}),
+    (NOT_ALLOWED, "s3:ListBucket", BUCKET, listing("secrets/")),
+    (NOT_ALLOWED, "s3:GetObject", f"{BUCKET}/secrets", {}),
+    (NOT_ALLOWED, "s3:GetObject", f"{FOREIGN}/secrets/r1", {}),
 ]
 
 SG = "sg-0123456789abcdef0"
@@ -131,6 +152,7 @@ DECIDED = [
 MEMBER = {
     "AWS_REGION": "eu-west-3",
     "BOOT_RUN_ID": "r1",
+    "BOOT_SECRET": "secrets/r1",
     "BOOT_BUCKET": "fruits-bucket",
     "BOOT_S3": "https://s3.eu-west-3.amazonaws.com",
     "BOOT_AUTO_SCALING": "https://autoscaling.eu-west-3.amazonaws.com",
@@ -156,6 +178,8 @@ SETTINGS = {
     "WorkerTemplate": {
         **MEMBER,
         "BOOT_ROLE": "worker",
+        "FRUITS_INPUT": "s3://fruits-bucket/input/",
+        "FRUITS_CACHE": "s3://fruits-bucket/cache/",
         "BOOT_SCHEDULER": "10.0.0.4:50050",
         "BOOT_PRINCIPAL": "i-0123456789abcdef0",
     },
@@ -166,7 +190,7 @@ EXPECTED = Expected(
     own=OWN,
     elsewhere=ELSEWHERE,
     resources=RESOURCES,
-    calls=[*CALLS, *CALLS_FOR_WORKERS],
+    calls=[*CALLS, *CALLS_FOR_WORKERS, *CALLS_FOR_SECRETS],
     calls_elsewhere=CALLS_ELSEWHERE,
     calls_of_administrator=[],
     properties=PROPERTIES,

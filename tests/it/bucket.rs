@@ -116,6 +116,17 @@ impl Server {
         Report::new().args(["--endpoint-url", &self.url, "--precision", "f32"])
     }
 
+    /// A run on the photos by colour, with everything in the bucket `out`.
+    pub fn colour(&self) -> Report {
+        Report::new()
+            .args(["--endpoint-url", &self.url])
+            .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+            .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+            .args(["--bucket", "photos", "--out", "s3://out/report"])
+            .args(["--cache", "s3://out/cache", "--descriptor", "colour"])
+            .args(["--components", "4", "--iterations", "300"])
+    }
+
     /// A run on the photos with everything in the bucket `out`.
     pub fn run(&self) -> Report {
         self.report()
@@ -139,6 +150,11 @@ impl Server {
     /// What lies under a plain key of the bucket `out`.
     pub fn content(&self, key: &str) -> Option<Vec<u8>> {
         self.get(&format!("/_control/content?bucket=out&key={key}"))
+    }
+
+    /// From now on nothing goes wrong.
+    pub fn heal(&self) {
+        self.get("/_control/heal").expect("healed");
     }
 
     pub fn json(&self, key: &str) -> Value {

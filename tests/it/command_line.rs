@@ -32,6 +32,7 @@ fn help_lists_the_options_and_version_is_the_packages() {
         "--classes",
         "--limit",
         "--baseline",
+        "--descriptor",
         "--filter",
         "--precision",
         "--components",
@@ -63,6 +64,7 @@ fn wrong_values_are_usage_errors_that_name_the_option() {
         ("--variance", "1.5"),
         ("--perplexity", "-3"),
         ("--precision", "f16"),
+        ("--descriptor", "sift"),
         ("--filter", "lanczos"),
         ("--pca-solver", "svd"),
         ("--limit", "many"),
@@ -92,6 +94,7 @@ fn parameters_that_cannot_work_are_refused_before_the_work() {
     let run = || Report::on(&project().join("data-sample"), &out, &cache);
     for (arguments, word) in [
         (["--iterations", "250", "--seed", "1"], "iterations"),
+        (["--threads", "60000", "--seed", "1"], "at most 1024"),
         (["--pca-solver", "linfa", "--variance", "0.9"], "linfa"),
         (
             ["--components", "32", "--variance", "0.9"],
@@ -278,4 +281,25 @@ fn doctor_examines_everything_and_says_what_to_do() {
         "{}",
         said.stdout
     );
+}
+
+#[test]
+fn a_program_without_an_engine_says_how_to_build_one_that_has_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let engine = |engine: &str| {
+        let at = |name: &str| folder.path().join(name);
+        Report::on(&project().join("data-sample"), &at("out"), &at("cache"))
+            .args(["--engine", engine])
+            .expect(2)
+            .stderr
+    };
+    let said = engine("spark");
+    assert!(said.contains("ballista://HOST"), "{said}");
+    for word in ["ballista", "ballista://127.0.0.1:1"] {
+        let said = engine(word);
+        assert!(
+            said.contains(&format!("no engine `{word}`")) && said.contains("--features cluster"),
+            "{said}"
+        );
+    }
 }

@@ -1,8 +1,13 @@
 //! Decode and resize against Pillow (`tests/fixtures/make.py` writes the expectations).
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use fruits::Error;
 use fruits::rejection::Reason;
-use fruits::resize::{Filter, decode, resample};
+use fruits::resize::{Filter, decode, resample, resize_with};
+use fruits::schema::{CONTENT, KEY};
 use fruits::source::local::hex;
+use polars::prelude::*;
 use sha2::{Digest, Sha256};
 
 use crate::run::{json, project};
@@ -64,7 +69,8 @@ fn resized_bytes_are_pillows() {
                 224,
                 224,
                 filter,
-            );
+            )
+            .expect("as many bytes as pixels");
             assert_eq!(
                 hex(&Sha256::digest(&pixels)),
                 digests[filter.name()].as_str().expect("a digest"),
@@ -131,6 +137,37 @@ fn damaged_files_are_told_apart() {
         assert_eq!(fault.reason, reason, "{what}: {}", fault.message);
         assert!(!fault.message.is_empty());
     }
+}
+
+#[test]
+fn the_flag_is_looked_at_before_every_image() {
+    let n = 600;
+    let content = fixture("grey.jpg");
+    let keys: Vec<_> = (0..n).map(|i| format!("A/{i}.jpg")).collect();
+    let frame = DataFrame::new(
+        n,
+        vec![
+            Column::new(KEY.into(), keys),
+            Column::new(CONTENT.into(), vec![&content[..]; n]),
+        ],
+    )
+    .expect("a frame");
+    let n_asked = AtomicUsize::new(0);
+    let ask = |most| n_asked.fetch_add(1, Ordering::Relaxed) < most;
+
+    let images = resize_with(&frame, Filter::Nearest, &|_| ask(n))
+        .expect("goes on")
+        .images;
+    assert_eq!(
+        (images.height(), n_asked.swap(0, Ordering::Relaxed)),
+        (n, n)
+    );
+    let stopped = resize_with(&frame, Filter::Nearest, &|_| ask(3));
+    assert!(matches!(stopped, Err(Error::Interrupted)));
+    assert!(
+        n_asked.into_inner() < n / 2,
+        "the others were asked for, too"
+    );
 }
 
 /// The end marker is there, most of the coded data is not.

@@ -29,7 +29,7 @@ fn bad_files_are_rows_and_strange_ones_are_accepted() {
     let whole = fixture("UPPER.JPG");
     for (name, bytes) in [
         ("empty.jpg", Vec::new()),
-        ("notes.txt", b"these are words and no pixels".to_vec()),
+        ("notes.jpg", b"these are words and no pixels".to_vec()),
         ("half.jpg", whole[..whole.len() / 2].to_vec()),
         ("bomb.png", png_header(60_000, 60_000)),
         ("pixel.png", {
@@ -67,7 +67,7 @@ fn bad_files_are_rows_and_strange_ones_are_accepted() {
             row("bomb.png", "too_large"),
             row("empty.jpg", "zero_bytes"),
             row("half.jpg", "truncated"),
-            row("notes.txt", "unknown_format"),
+            row("notes.jpg", "unknown_format"),
             row("pixel.png", "too_small"),
         ]
     );
@@ -79,10 +79,7 @@ fn bad_files_are_rows_and_strange_ones_are_accepted() {
     assert_eq!(run["status"]["state"], "complete");
     let html = fs::read_to_string(out.join("index.html")).expect("the report");
     assert!(!html.contains("<img src=x"), "a hostile name is markup");
-    assert!(
-        html.contains("\u{202e}Ünï") || html.contains("Ünï"),
-        "the name is shown"
-    );
+    assert!(html.contains("Ünï"), "the name is shown");
     assert!(
         html.contains("bomb.png") && html.contains("too_large"),
         "rejected files are shown"
@@ -105,12 +102,12 @@ fn folders_without_images_end_with_3_or_6() {
     assert!(run(&flat, 3).contains("no class folder"));
 
     let useless = folder.path().join("useless");
-    images::put(&useless, "Words", "a.txt", b"words and nothing else");
+    images::put(&useless, "Words", "a.jpg", b"words and nothing else");
     let said = Report::on(&useless, &out, &cache).expect(3);
     assert!(said.stdout.contains("partial"), "{}", said.stdout);
     assert_eq!(
         rejected(&out),
-        [("Words/a.txt".to_owned(), "unknown_format".to_owned())]
+        [("Words/a.jpg".to_owned(), "unknown_format".to_owned())]
     );
     assert!(out.join("index.html").exists(), "the report says why");
 

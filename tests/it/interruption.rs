@@ -79,19 +79,15 @@ fn a_killed_run_continues_and_ends_with_the_same_bytes() {
         &folder.path().join("undisturbed"),
     );
 
-    // A damaged shard is noticed, and the next run mends it.
+    // A damaged shard is noticed and computed again.
     let data = committed[0].with_extension("parquet");
     let mut bytes = fs::read(&data).expect("a shard");
     let middle = bytes.len() / 2;
     bytes[middle] ^= 0xFF;
     fs::write(&data, bytes).expect("a shard");
-    let said = run("damaged", &cache).expect(6);
-    assert!(
-        said.stderr.contains("damaged") && said.stderr.contains("again"),
-        "{}",
-        said.stderr
-    );
-    run("mended", &cache).expect(0);
+    let said = run("mended", &cache).expect(0);
+    let told = "was damaged after it was written; this run computes it again";
+    assert!(said.stderr.contains(told), "{}", said.stderr);
     assert_same_results(
         &folder.path().join("continued"),
         &folder.path().join("mended"),
@@ -133,4 +129,31 @@ fn two_runs_at_once_on_one_cache_agree() {
         assert_eq!(said.code, Some(0), "{}", said.stderr);
     }
     assert_same_results(&outs[0], &outs[1]);
+}
+
+#[test]
+fn a_second_run_into_one_folder_is_refused_with_the_first_ones_process() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [input, out, cache] = ["in", "out", "cache"].map(|name| folder.path().join(name));
+    images::sample(&input, 2, 10);
+    let run = || {
+        let report = Report::new().arg("--input").arg(&input);
+        let report = report.arg("--out").arg(&out).arg("--cache").arg(&cache);
+        report.args(["--descriptor", "colour", "--components", "4"])
+    };
+    // Minutes of t-SNE.
+    let mut first = run().args(["--iterations", "100000000"]).start();
+    let lock = out.join(".fruits-lock");
+    let process = format!("process {}", first.id());
+    wait_for("the lock", || {
+        fs::read_to_string(&lock).is_ok_and(|text| text.starts_with(&process))
+    });
+    let said = run().expect(6);
+    assert!(said.stderr.contains(&process), "{}", said.stderr);
+    assert!(!out.join("run.json").exists());
+
+    first.kill().expect("SIGKILL");
+    first.wait().expect("it ends");
+    run().expect(0);
+    assert!(!lock.exists(), "the lock of a dead process was left");
 }

@@ -9,21 +9,25 @@
     reason = "a test that cannot go on stops, and says what it skips"
 )]
 
+mod bombs;
 mod browser;
 mod bucket;
-#[cfg(feature = "cluster")]
-mod cluster;
-#[cfg(feature = "cluster")]
-mod cluster_faults;
+mod cache;
+mod classes;
+mod colour;
 mod command_line;
 mod compare;
+mod corpus;
 mod decode;
 mod faults;
 mod gates;
+mod golden;
 mod images;
 mod interruption;
 mod layers;
 mod measures;
+mod points;
+mod projection;
 mod reference;
 mod run;
 mod s3;
@@ -34,5 +38,8 @@ mod sample;
 mod shapes;
 mod steps;
 mod verify;
+mod verify_bombs;
 mod verify_bucket;
+mod verify_foreign;
+mod verify_mutants;
 mod verify_rerun;

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use fruits::features::{Arithmetic, Cpu, Model, Precision, RuntimeFolder, Vgg16, features};
 use fruits::load::{LoadParams, load, read};
-use fruits::matrix::{Matrix, strings};
+use fruits::matrix::{Matrix, MatrixExt, strings};
 use fruits::resize::{Filter, resize};
 use fruits::schema::{FEATURES, KEY, N_FEATURES};
 use fruits::source::Source;

@@ -34,7 +34,9 @@ impl Report {
                 command.env_remove(name);
             }
         }
+        // cargo starts tests in the folder of their package.
         command
+            .current_dir(project())
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .env("AWS_CONFIG_FILE", "/nowhere")
             .env("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
@@ -149,7 +151,9 @@ pub fn assert_same_results(a: &Path, b: &Path) {
 
 /// The checkout.
 pub fn project() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = package.ancestors().nth(2);
+    root.expect("crates/fruits-report lies in it").to_owned()
 }
 
 /// The reference data beside the checkout, if this machine has it.
@@ -164,7 +168,12 @@ pub fn shared(path: &str) -> Option<PathBuf> {
     None
 }
 
-/// Says why a test did nothing. Straight to the stream: the test runner keeps what `eprintln!` writes to itself.
+/// Says why a test did nothing.
 pub fn skipped(reason: &str) {
-    let _ = writeln!(std::io::stderr(), "skipped: {reason}");
+    tell(&format!("skipped: {reason}"));
+}
+
+/// Straight to the stream: the test runner keeps what `eprintln!` writes to itself.
+pub fn tell(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }

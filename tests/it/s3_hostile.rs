@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use fruits::load::{LoadParams, load, read};
 use fruits::s3::{Connection, Prefix, S3Params};
 use fruits::source::Source;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::bucket::server;
+use crate::bucket::{Server, server};
 use crate::faults::fixture;
 use crate::images;
 use crate::run::Report;
@@ -42,7 +42,10 @@ fn keys_that_no_file_could_have_come_through_and_escape_nowhere() {
     let objects: Vec<(String, PathBuf)> = keys().into_iter().zip(files).collect();
     let out = folder.path().join("deep/er/out");
     let server = server().objects(&objects).start();
-    let run = || server.report().args(["--bucket", "photos"]);
+    let run = || {
+        let report = server.report().args(["--bucket", "photos"]);
+        report.args(["--label", "parent"])
+    };
     let before = tree(folder.path());
     assert!(before.is_empty());
     run()
@@ -177,10 +180,12 @@ fn twenty_thousand_objects_are_listed_and_counted() {
     std::fs::write(&file, fixture("grey.jpg")).expect("a file");
     let key = |i: usize| format!("many/class {}/{i:05}.jpg", i % 7);
     let mut objects: Vec<_> = (0..20_000).map(|i| (key(i), file.clone())).collect();
-    // What is no image: a folder's marker, a hidden file, another folder that starts alike.
+    // What is no image: a folder's markers, a hidden file, what a network drive keeps, another folder that starts alike.
     for other in [
         "many/class 0/",
+        "many/class 0_$folder$",
         "many/class 0/.hidden.jpg",
+        "many/class 0/@eaDir/00000.jpg/SYNOPHOTO_THUMB_M.jpg",
         "many-others/class 0/a.jpg",
     ] {
         objects.push((other.to_owned(), file.clone()));
@@ -204,5 +209,51 @@ fn twenty_thousand_objects_are_listed_and_counted() {
         .iter()
         .filter(|r| r["path"].as_str().is_some_and(|p| p.starts_with("/photos")))
         .count();
-    assert_eq!(pages, 21, "20,002 objects below the prefix are 21 pages");
+    assert_eq!(pages, 21, "20,004 objects below the prefix are 21 pages");
+}
+
+#[test]
+fn a_server_that_lies_about_lengths_and_pages_is_found_out() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let input = folder.path().join("in");
+    images::sample(&input, 2, 4);
+    let key = format!("{}/one.jpg", images::classes()[0]);
+    let file = images::of_class("Plum Blue").swap_remove(0);
+    std::fs::copy(file, input.join(&key)).expect("a copy");
+
+    // More than any machine has, and more than was listed.
+    let server = server()
+        .photos("", &input)
+        .fault(
+            json!({"kind": "claim", "bytes": 10_000_000_000_000_u64, "method": "GET", "key": key}),
+        )
+        .start();
+    let rejected = |server: &Server| {
+        let rows = server
+            .content("report/rejected.csv")
+            .expect("rejected files");
+        String::from_utf8(rows).expect("text")
+    };
+    server.colour().expect(0);
+    let rows = rejected(&server);
+    assert!(
+        rows.contains(&key) && rows.contains("10000000000000"),
+        "{rows}"
+    );
+
+    // The same of a receipt, which is no row.
+    let server = self::server()
+        .photos("", &input)
+        .fault(json!({"kind": "claim", "bytes": 10_000_000_000_000_u64, "method": "GET", "key_suffix": ".json"}))
+        .start();
+    server.colour().expect(0);
+    let said = server.colour().expect(6);
+    assert!(said.stderr.contains("10000000000000"), "{}", said.stderr);
+
+    let server = self::server()
+        .photos("", &input)
+        .fault(json!({"kind": "endless", "list": true}))
+        .start();
+    let said = server.colour().expect(6);
+    assert!(said.stderr.contains("again and again"), "{}", said.stderr);
 }

@@ -4,12 +4,14 @@
 //! measured by the real steps.
 
 use std::fs;
+use std::sync::atomic::AtomicBool;
 
 use fruits::findings::findings;
+use fruits::frame::add_by_key;
 use fruits::load::{LoadParams, load, read};
 use fruits::outputs::Finished;
 use fruits::quality::quality;
-use fruits::record::{ClassCount, Run, Status, Timings};
+use fruits::record::{ClassCount, ProjectionQuality, Run, Status, Timings};
 use fruits::report::{MAX_BYTES, ReportInput, render};
 use fruits::resize::{Filter, resize};
 use fruits::source::Source;
@@ -74,7 +76,12 @@ fn report(n: usize, labels: &[String], end: End, thumbnails: &[Vec<u8>]) -> Stri
         images = images.select(names).expect("columns");
     } else {
         let found = findings(&images).expect("findings");
-        images.hstack_mut(found.scores.columns()).expect("scores");
+        add_by_key(
+            &mut images,
+            &found.scores,
+            &["outlier_score", "label_agreement"],
+        )
+        .expect("scores");
         run.findings = Some(found.record);
     }
     if end == End::Pca {
@@ -82,9 +89,8 @@ fn report(n: usize, labels: &[String], end: End, thumbnails: &[Vec<u8>]) -> Stri
     }
     if end == End::Whole {
         let measured = quality(&images, 10, 42).expect("measures");
-        images
-            .hstack_mut(measured.scores.columns())
-            .expect("scores");
+        add_by_key(&mut images, &measured.scores, &["trust"]).expect("scores");
+        run.projections[0].quality = Some(ProjectionQuality::from(&measured.record));
         run.quality = Some(measured.record);
     }
     // One rejected file in the middle of the keys.
@@ -106,7 +112,9 @@ fn report(n: usize, labels: &[String], end: End, thumbnails: &[Vec<u8>]) -> Stri
 /// The record of the sample's run, with other images in it.
 fn record(images: &DataFrame, labels: &[String], end: End) -> Run {
     let n = images.height();
-    let mut run = Finished::open(&rendered()).expect("the sample").run;
+    let mut run = Finished::open(&rendered(), &AtomicBool::new(false))
+        .expect("the sample")
+        .run;
     run.images.accepted = n as u64;
     run.images.rejected = 1;
     run.images.skipped = 0;
@@ -131,6 +139,7 @@ fn record(images: &DataFrame, labels: &[String], end: End) -> Run {
     };
     run.tsne = None;
     run.quality = None;
+    run.projections.clear();
     if end == End::Features {
         run.pca = None;
         run.findings = None;

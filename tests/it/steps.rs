@@ -2,8 +2,8 @@
 
 use fruits::features::{Arithmetic, BATCH, Cpu, Model, Precision, RuntimeFolder, Vgg16, features};
 use fruits::load::{LoadParams, load, read};
-use fruits::matrix::{Matrix, strings};
-use fruits::pca::{Keep, Pca, PcaParams};
+use fruits::matrix::{Matrix, MatrixExt, strings};
+use fruits::pca::{Keep, Pca, PcaExt, PcaParams, PcaParamsExt};
 use fruits::resize::{Filter, resize};
 use fruits::schema::{FEATURES, KEY, LABEL, N_FEATURES};
 use fruits::source::Source;
@@ -57,7 +57,7 @@ fn load_takes_what_it_is_told() {
         labels(&LoadParams {
             classes: Some(two),
             top_classes: Some(1),
-            limit: None
+            ..LoadParams::default()
         })
         .1,
         all[1..2]

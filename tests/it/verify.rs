@@ -171,8 +171,8 @@ fn changed_files_are_named() {
             &["SHA-256"],
         ),
         (
-            "pca.parquet",
-            |out| fs::remove_file(out.join("pca.parquet")).expect("a file"),
+            "manifest.parquet",
+            |out| fs::remove_file(out.join("manifest.parquet")).expect("a file"),
             &["missing"],
         ),
         (
@@ -229,6 +229,14 @@ fn changed_files_are_named() {
     fs::write(out.path().join("rejected.csv"), without.join("\n")).expect("a file");
     let said = verify(out.path()).expect(4);
     assert_differs(&said, "rejected.csv", &["bytes"]);
+    // What is another file is not looked into.
+    assert!(
+        line(&said, "counts").starts_with("skipped"),
+        "{}",
+        said.stdout
+    );
+    change(out.path(), |_| {});
+    let said = verify(out.path()).expect(4);
     assert_differs(&said, "counts", &["1 rows, not 2"]);
 
     // A record that names a file elsewhere is not followed.

@@ -56,7 +56,23 @@ fn a_bucket_is_listed_and_its_etags_compared() {
         "{inputs}"
     );
     assert_eq!(first.paths("GET").len(), n_reads);
-    let verify = |report: &Path, url: &str| verify(report).args(["--endpoint-url", url]);
+    // Not even to one that the user named for something else.
+    let said = signed(verify(&out))
+        .args(["--endpoint-url", &first.url])
+        .expect(0);
+    let inputs = line(&said, "inputs");
+    assert!(
+        inputs.starts_with("skipped") && inputs.contains("--input s3://photos/fruit/"),
+        "{inputs}"
+    );
+    signed(verify(&out))
+        .args(["--rerun", "--endpoint-url", &first.url])
+        .expect(2);
+    assert_eq!(first.paths("GET").len(), n_reads);
+    let verify = |report: &Path, url: &str| {
+        let named = ["--endpoint-url", url, "--input", "s3://photos/fruit"];
+        verify(report).args(named)
+    };
     let said = signed(verify(&out, &first.url)).expect(0);
     assert!(
         line(&said, "inputs").contains("24 images with the same ETag"),
@@ -73,14 +89,10 @@ fn a_bucket_is_listed_and_its_etags_compared() {
         said.stdout
     );
     // Without credentials.
-    let said = verify(&out, &first.url).expect(0);
-    assert!(
-        line(&said, "inputs").starts_with("skipped"),
-        "{}",
-        said.stdout
-    );
+    let said = verify(&out, &first.url).expect(6);
+    assert!(said.stdout.contains("manifest digest"), "{}", said.stdout);
     // From the folder that was uploaded.
-    let said = verify(&out, &first.url)
+    let said = crate::verify::verify(&out)
         .arg("--input")
         .arg(input.path())
         .expect(0);

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use polars::prelude::*;
 use serde_json::{Value, json};
 
-use crate::run::{json as json_of, said};
-use crate::sample;
+use crate::run::{Report, json as json_of, project, said};
 use crate::verify::{assert_differs, change, copy, line, small, verify};
+use crate::{images, sample};
 
 #[test]
 fn computed_again_it_is_equal_and_a_change_without_contradiction_is_found() {
@@ -57,7 +57,10 @@ fn computed_again_it_is_equal_and_a_change_without_contradiction_is_found() {
     ParquetWriter::new(file)
         .finish(&mut frame.clone())
         .expect("parquet");
-    change(out.path(), |run| run["tsne"]["kl_divergence"] = json!(0.01));
+    change(out.path(), |run| {
+        run["tsne"]["kl_divergence"] = json!(0.01);
+        run["projections"][0]["figures"][4]["value"] = json!(0.01);
+    });
     let said = verify(out.path()).arg("--rerun").expect(4);
     for what in ["findings", "quality"] {
         assert_differs(&said, what, &[&format!("{what}.")]);
@@ -67,7 +70,11 @@ fn computed_again_it_is_equal_and_a_change_without_contradiction_is_found() {
         "again: embeddings.parquet",
         &[&changed[0], &changed[1], "2 images"],
     );
-    assert_differs(&said, "again: KL divergence", &["0.0100 then"]);
+    assert_differs(
+        &said,
+        "again: Kullback-Leibler divergence",
+        &["0.0100 then"],
+    );
     for what in ["trustworthiness", "pca.parquet"] {
         let line = line(&said, &format!("again: {what}"));
         assert!(line.starts_with("ok "), "{line}");
@@ -91,14 +98,55 @@ fn computed_again_it_is_equal_and_a_change_without_contradiction_is_found() {
     change(out.path(), |run| {
         run["features"]["max"] = json!(1e3);
         run["dataset"]["n_rotated"] = json!(3);
+        run["features"]["facts"][1]["value"] = json!("0".repeat(64));
+        run["features"]["about"]["n_values"] = json!(4096);
     });
     verify(out.path()).expect(0);
     let said = verify(out.path()).arg("--rerun").expect(4);
     let words = [
         "dataset.n_rotated: 3 then, 0 now",
         "features.max: 1000.0 then",
+        "features.facts[1].value: `00",
+        "features.about.n_values: 4096 then",
     ];
     assert_differs(&said, "again: run.json", &words);
+}
+
+/// The committed sample is without `pca.parquet`, as a clone has it, and says so in its last line.
+#[test]
+fn a_report_may_leave_out_the_components_and_nothing_else() {
+    let said = verify(&project().join("reports/sample"))
+        .arg("--quiet")
+        .expect(0);
+    let last = said.stdout.lines().last().expect("a line");
+    assert!(
+        last.contains(" 0 differ, 2 skipped (pca.parquet, components)"),
+        "{}",
+        said.stdout
+    );
+
+    let out = copy(&small().out());
+    fs::remove_file(out.path().join("pca.parquet")).expect("a file");
+    let said = verify(out.path()).arg("--rerun").expect(0);
+    for what in ["pca.parquet", "components"] {
+        assert!(line(&said, what).starts_with("skipped"), "{}", said.stdout);
+    }
+    // Its digest is in the record.
+    assert!(
+        line(&said, "again: pca.parquet").ends_with(" equal"),
+        "{}",
+        said.stdout
+    );
+
+    let mut run = json_of(out.path().join("run.json"));
+    run["pca"]["explained_variance_ratio"][1] = json!(0.5);
+    fs::write(out.path().join("run.json"), run.to_string()).expect("a record");
+    let said = verify(out.path()).expect(4);
+    assert_differs(
+        &said,
+        "components",
+        &["pca.explained_variance_ratio[1]: 0.5"],
+    );
 }
 
 #[test]
@@ -170,6 +218,33 @@ fn what_cannot_be_computed_again_says_why() {
         run["features"] = Value::Null;
     });
     refused(&["name it with --model"], 2);
+}
+
+#[test]
+fn a_comma_in_the_name_of_a_class_makes_no_two_of_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    let (images, out) = (at("in"), at("out"));
+    images::sample(&images, 3, 8);
+    let classes = images::classes();
+    fs::rename(images.join(&classes[0]), images.join("Red, round")).expect("a folder");
+    let model = project().join("tests/fixtures/pool.onnx");
+    Report::on(&images, &out, &at("cache"))
+        .args(["--components", "6", "--perplexity", "4"])
+        .args(["--classes", r"Red\, round", "--classes", &classes[1]])
+        .arg("--model")
+        .arg(&model)
+        .expect(0);
+    let run = json_of(out.join("run.json"));
+    let names = json!([classes[1], "Red, round"]);
+    let found = run["classes"].as_array().expect("classes").iter();
+    assert_eq!(Value::from_iter(found.map(|c| c["label"].clone())), names);
+    let said = verify(&out)
+        .arg("--rerun")
+        .arg("--model")
+        .arg(&model)
+        .expect(0);
+    assert!(line(&said, "again: images").ends_with(" equal"));
 }
 
 #[test]

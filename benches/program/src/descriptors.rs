@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use fruits::features::Precision;
 use fruits::load::LoadParams;
-use fruits::matrix::{Matrix, strings};
+use fruits::matrix::{Matrix, MatrixExt, strings};
 use fruits::pca::PcaParams;
 use fruits::pipeline::{self, Params};
 use fruits::place::Place;
@@ -47,7 +47,8 @@ pub fn features(list: &Path, precision: Precision, threads: usize, save: Option<
     let stage = stage.ok_or("the run has no stage `features`")?;
     let loading = stage.parts.iter().find(|part| part.name == LOADING);
     let loading_s = loading.map_or(0.0, |part| part.busy_s);
-    let record = outcome.run.features.ok_or("the run has no features")?;
+    let network = outcome.run.features.and_then(|features| features.network);
+    let network = network.ok_or("the run has no features of a network")?;
     if let Some(path) = save {
         let described = pipeline::describe(&params, &mut |_| {}, &AtomicBool::new(false))?;
         let matrix = Matrix::from_arrays(&described.images, FEATURES)?;
@@ -68,9 +69,9 @@ pub fn features(list: &Path, precision: Precision, threads: usize, save: Option<
         elapsed_s: stage.wall_s - loading_s,
         n_items: keys.len(),
         values: json!({
-            "precision": record.precision,
-            "provider": record.provider,
-            "onnxruntime": record.onnxruntime,
+            "precision": network.precision,
+            "provider": network.provider,
+            "onnxruntime": network.onnxruntime,
             "loading_s": loading_s,
             "parts_s": stage.parts.iter().filter(|p| p.name != LOADING).map(|p| (p.name.clone(), p.busy_s)).collect::<BTreeMap<_, _>>(),
         }),
@@ -117,14 +118,8 @@ pub fn decode(list: &Path) -> Outcome {
     let began = Instant::now();
     for image in &decoded {
         let (width, height) = (image.width as usize, image.height as usize);
-        std::hint::black_box(resample(
-            &image.rgb,
-            width,
-            height,
-            SIDE,
-            SIDE,
-            Filter::Bicubic,
-        ));
+        let resized = resample(&image.rgb, width, height, SIDE, SIDE, Filter::Bicubic);
+        std::hint::black_box(resized.map_err(|e| e.to_string())?);
     }
     let resize_s = began.elapsed().as_secs_f64();
     let began = Instant::now();

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use clap::Args;
-use fruits::matrix::Matrix;
+use fruits::matrix::{Matrix, MatrixExt};
 use fruits::neighbors::nearest;
 use fruits::pca::{Keep, Pca, PcaParams, RowBlocks, Solver};
 use fruits::place::Place;
@@ -150,7 +150,7 @@ impl RowBlocks for Shards {
         self.shards.len()
     }
 
-    fn block(&self, i: usize) -> fruits::Result<Cow<'_, [f32]>> {
+    fn block(&self, i: usize) -> fruits::maths::Result<Cow<'_, [f32]>> {
         let (shard, receipt) = &self.shards[i];
         let (_, matrix) = self.store.read(shard, receipt)?;
         self.n_bytes

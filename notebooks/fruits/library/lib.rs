@@ -1,3 +1,5 @@
 //! All of `fruits`, as a dynamic library.
 
 pub use fruits::*;
+#[cfg(feature = "cluster")]
+pub use fruits_cluster as cluster;

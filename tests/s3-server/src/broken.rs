@@ -63,6 +63,33 @@ pub async fn corrupted(answer: Response<Body>) -> Result<Response<Body>, HangUp>
     Ok(answer.map(|()| Body::from(body)))
 }
 
+/// The body, announced as one of another length; the connection ends after it.
+pub async fn claimed(answer: Response<Body>, bytes: u64) -> Result<Response<Body>, HangUp> {
+    let (mut answer, body) = collected(answer).await?;
+    answer.headers_mut().insert(CONTENT_LENGTH, bytes.into());
+    let ends = async {
+        tokio::time::sleep(FLUSH).await;
+        Err(io::Error::other("there is no more"))
+    };
+    let pieces = futures::stream::iter([Ok(Frame::data(body))]).chain(futures::stream::once(ends));
+    Ok(answer.map(|()| Body::http_body_unsync(StreamBody::new(pieces))))
+}
+
+/// A page of a listing that names the same next one each time.
+pub async fn endless(answer: Response<Body>) -> Result<Response<Body>, HangUp> {
+    let (mut answer, body) = collected(answer).await?;
+    let page = String::from_utf8_lossy(&body)
+        .replace("<IsTruncated>false</IsTruncated>", "")
+        .replace(
+            "</ListBucketResult>",
+            "<IsTruncated>true</IsTruncated><NextContinuationToken>21</NextContinuationToken></ListBucketResult>",
+        );
+    answer
+        .headers_mut()
+        .insert(CONTENT_LENGTH, page.len().into());
+    Ok(answer.map(|()| Body::from(page)))
+}
+
 /// The body apart, with its length written in the headers, where it is not yet: the new body will not know it.
 async fn collected(answer: Response<Body>) -> Result<(Response<()>, Bytes), HangUp> {
     let (mut parts, body) = answer.into_parts();

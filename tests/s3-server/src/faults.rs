@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
@@ -46,6 +46,10 @@ pub enum Kind {
     Replace { file: PathBuf },
     /// A TCP reset before any answer
     Refuse {},
+    /// A length in the headers that the body has not
+    Claim { bytes: u64 },
+    /// A listing whose next page is always the same
+    Endless {},
 }
 
 impl Kind {
@@ -61,6 +65,8 @@ impl Kind {
             Self::Delete {} => "delete",
             Self::Replace { .. } => "replace",
             Self::Refuse {} => "refuse",
+            Self::Claim { .. } => "claim",
+            Self::Endless {} => "endless",
         }
     }
 }
@@ -147,7 +153,11 @@ impl Rule {
 
 /// All rules, in the order of the command line.
 #[derive(Debug)]
-pub struct Faults(Vec<Rule>);
+pub struct Faults {
+    rules: Vec<Rule>,
+    /// From then on nothing goes wrong.
+    is_healed: AtomicBool,
+}
 
 impl Faults {
     pub fn parse(texts: &[String]) -> Result<Self, Error> {
@@ -155,12 +165,22 @@ impl Faults {
             .iter()
             .map(|text| Rule::parse(text))
             .collect::<Result<_, _>>()
-            .map(Self)
+            .map(|rules| Self {
+                rules,
+                is_healed: AtomicBool::new(false),
+            })
+    }
+
+    pub fn heal(&self) {
+        self.is_healed.store(true, Ordering::Relaxed);
     }
 
     /// The first rule that applies. Those after it do not count the request.
     pub fn pick(&self, target: &Target) -> Option<&Kind> {
-        self.0
+        if self.is_healed.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.rules
             .iter()
             .find(|rule| rule.is_about(target) && rule.applies())
             .map(|rule| &rule.kind)

@@ -13,7 +13,7 @@ use s3s::{Body, S3Error, S3ErrorCode};
 
 use crate::access::{Access, Keys};
 use crate::backend::Backend;
-use crate::broken::{Second, corrupted, halved};
+use crate::broken::{Second, claimed, corrupted, endless, halved};
 use crate::control;
 use crate::faults::{Faults, Kind};
 use crate::index::Index;
@@ -81,6 +81,10 @@ impl Front {
         reset: Arc<AtomicBool>,
     ) -> Result<Response<Logged>, HangUp> {
         let target = Target::of(&request);
+        if target.path == "/_control/heal" {
+            self.faults.heal();
+            return Ok(unlogged(Response::new(Body::empty())));
+        }
         if let Some(answer) = control::answer(&self.index, &target) {
             return Ok(unlogged(answer));
         }
@@ -130,6 +134,8 @@ impl Front {
             Some(Kind::Reset {} | Kind::Short {}) => halved(answer, Second::Never).await,
             Some(Kind::Stall { pause }) => halved(answer, Second::After(*pause)).await,
             Some(Kind::Corrupt {}) => corrupted(answer).await,
+            Some(Kind::Claim { bytes }) => claimed(answer, *bytes).await,
+            Some(Kind::Endless {}) => endless(answer).await,
             _ => Ok(answer),
         }
     }

@@ -1,0 +1,88 @@
+//! What decides an embedding.
+
+use crate::error::{Error, Result};
+
+/// Neighbours per unit of perplexity; the rest of a row of P is negligible (van der Maaten 2014).
+const NEIGHBORS_PER_PERPLEXITY: f64 = 3.0;
+
+/// What decides an embedding.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TsneParams {
+    /// Effective number of neighbours, 1 or more; at most (n - 1) / 3 is used. 30 (van der Maaten
+    /// & Hinton 2008: 5 to 50).
+    pub perplexity: f64,
+    /// Iterations, early exaggeration included; more than those. 1,000 (van der Maaten 2014).
+    pub n_iter: usize,
+    /// Factor on P in the first iterations, 1 or more. 12 (van der Maaten 2014).
+    pub early_exaggeration: f64,
+    /// Number of these first iterations. 250 (van der Maaten 2014).
+    pub early_exaggeration_iter: usize,
+    /// Accuracy of the repulsion, 0 (exact) to 1. 0.5 (van der Maaten 2014).
+    pub theta: f64,
+    /// Seed of the jitter, for starts that need one: see [`Init`](super::Init). 42, as for PCA.
+    pub seed: u64,
+}
+
+impl Default for TsneParams {
+    fn default() -> Self {
+        Self {
+            perplexity: 30.0,
+            n_iter: 1000,
+            early_exaggeration: 12.0,
+            early_exaggeration_iter: 250,
+            theta: 0.5,
+            seed: 42,
+        }
+    }
+}
+
+impl TsneParams {
+    /// The perplexity that `n_samples` points allow: at most (n_samples - 1) / 3.
+    pub(super) fn perplexity_of(&self, n_samples: usize) -> f64 {
+        self.perplexity
+            .min(n_samples.saturating_sub(1) as f64 / 3.0)
+    }
+
+    /// Neighbours of each of `n_samples` points that the embedding takes.
+    #[must_use]
+    pub fn n_neighbors(&self, n_samples: usize) -> usize {
+        // Rounded down, but not for an error in the last digit of a perplexity that was reduced.
+        (NEIGHBORS_PER_PERPLEXITY * self.perplexity_of(n_samples) + 1e-9) as usize
+    }
+
+    /// What can be said of the parameters before there are points.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] that names the first one out of its range.
+    pub fn check(&self) -> Result<()> {
+        let ranges = [
+            ("perplexity", self.perplexity, 1.0, f64::MAX),
+            (
+                "early exaggeration",
+                self.early_exaggeration,
+                1.0,
+                f64::from(f32::MAX),
+            ),
+            ("theta", self.theta, 0.0, 1.0),
+        ];
+        for (name, value, low, high) in ranges {
+            if !(low..=high).contains(&value) {
+                let rule = if high > 1.0 {
+                    "1 or more".to_owned()
+                } else {
+                    format!("{low} to {high}")
+                };
+                return Err(Error::Invalid(format!(
+                    "t-SNE {name} {value}: it must be {rule}"
+                )));
+            }
+        }
+        if self.n_iter <= self.early_exaggeration_iter {
+            return Err(Error::Invalid(format!(
+                "{} t-SNE iterations: there must be more than the {} of the early exaggeration",
+                self.n_iter, self.early_exaggeration_iter
+            )));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,161 @@
+//! What a run says of its descriptor: in the fingerprint of its shards, in its record, in its notes.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::error::Result;
+use crate::record::{Fact, FeaturesRecord, Provenance, Version};
+use crate::steps::describe::{
+    self, Cpu, Descriptor, DescriptorName, Model, Precision, RuntimeFolder,
+};
+use crate::steps::resize::Filter;
+use crate::storage::digest;
+use crate::storage::rejection::{self, Rejection};
+
+use super::gather::FeatureStats;
+
+/// The descriptor of a run, not loaded as long as nobody computes with it: a run whose shards are all there never loads a
+/// network.
+pub struct Chosen {
+    name: DescriptorName,
+    own_model: Option<PathBuf>,
+    descriptor: Mutex<Box<dyn Descriptor>>,
+}
+
+impl Chosen {
+    /// As [`DescriptorName::open`].
+    pub fn open(
+        name: DescriptorName,
+        precision: Precision,
+        own_model: Option<&Path>,
+        threads: usize,
+    ) -> Result<Self> {
+        Ok(Self {
+            name,
+            own_model: own_model.map(Path::to_path_buf),
+            descriptor: Mutex::new(name.open(precision, own_model, threads)?),
+        })
+    }
+
+    /// The descriptor, for one who computes with it or asks it at a time.
+    pub fn hold(&self) -> MutexGuard<'_, Box<dyn Descriptor>> {
+        // What a panic left behind is only buffers, which are filled anew.
+        let held = self.descriptor.lock();
+        held.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Which one that is.
+    pub fn name(&self) -> DescriptorName {
+        self.name
+    }
+
+    /// Arithmetic of its network, if it has one: `f32` or `bf16`.
+    pub fn precision(&self) -> Option<String> {
+        Some(self.hold().network()?.precision)
+    }
+
+    /// The model, if it is one of the user's own.
+    pub fn own_model(&self) -> Result<Option<Model>> {
+        let is_own = self.hold().network().is_some_and(|n| !n.model_known);
+        let path = self.own_model.as_deref().filter(|_| is_own);
+        path.map(|path| Model::read(Some(path), &RuntimeFolder::find()))
+            .transpose()
+    }
+
+    /// Everything but the files that decides the descriptors.
+    pub fn recipe(&self, filter: Filter) -> String {
+        format!(
+            "code {} decoders {} filter {filter} descriptor {} {}",
+            describe::CODE_VERSION,
+            env!("FRUITS_DECODERS_SHA256"),
+            self.name,
+            self.hold().recipe()
+        )
+    }
+
+    /// Which program this is: version, commit, and the exact versions of all that it is built of.
+    pub fn build() -> String {
+        format!(
+            "{} {} {}",
+            env!("CARGO_PKG_VERSION"),
+            env!("FRUITS_GIT_COMMIT"),
+            env!("FRUITS_LOCK_SHA256")
+        )
+    }
+
+    /// What the record of a run says of it.
+    pub fn record(
+        &self,
+        stats: &FeatureStats,
+        rejected: &[Rejection],
+        filter: Filter,
+        n_features: usize,
+        recipe: &str,
+    ) -> FeaturesRecord {
+        let descriptor = self.hold();
+        let non_finite = rejected
+            .iter()
+            .filter(|r| r.reason == rejection::Reason::NonFinite);
+        let input = descriptor.input();
+        let mut facts = descriptor.facts();
+        facts.push(Fact {
+            name: "Preprocessing".to_owned(),
+            value: format!(
+                "{side} × {side}, {filter} filter; {}",
+                input.preprocessing,
+                side = input.side
+            ),
+        });
+        FeaturesRecord {
+            network: descriptor.network(),
+            filter: filter.to_string(),
+            n_features,
+            zero_ratio: stats.zero_ratio,
+            min: stats.min,
+            max: stats.max,
+            mean: stats.mean,
+            norm_min: stats.norm_min,
+            norm_mean: stats.norm_mean,
+            norm_max: stats.norm_max,
+            n_non_finite: non_finite.count() as u64,
+            n_constant: stats.n_constant,
+            fingerprint: digest::of(recipe.as_bytes()),
+            descriptor: descriptor.name().to_owned(),
+            about: Some(descriptor.about()),
+            facts,
+        }
+    }
+
+    /// What produced the run, as far as this program knows by itself.
+    pub fn provenance(&self, manifest: &[u8]) -> Provenance {
+        let version = |name: &str, version: &str| Version {
+            name: name.to_owned(),
+            version: version.to_owned(),
+        };
+        let mut libraries = vec![
+            version("faer", env!("FRUITS_VERSION_FAER")),
+            version("image", env!("FRUITS_VERSION_IMAGE")),
+            version("linfa-reduction", env!("FRUITS_VERSION_LINFA_REDUCTION")),
+            version("mozjpeg", env!("FRUITS_VERSION_MOZJPEG")),
+            version("plotters", env!("FRUITS_VERSION_PLOTTERS")),
+            version("polars", env!("FRUITS_VERSION_POLARS")),
+        ];
+        if let Some(network) = self.hold().network() {
+            libraries.insert(0, version("onnxruntime", &network.onnxruntime));
+            libraries.insert(5, version("ort", env!("FRUITS_VERSION_ORT")));
+        }
+        let cpu = Cpu::detect();
+        Provenance {
+            command: String::new(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            git_commit: env!("FRUITS_GIT_COMMIT").to_owned(),
+            rustc: env!("FRUITS_RUSTC").to_owned(),
+            lock_sha256: env!("FRUITS_LOCK_SHA256").to_owned(),
+            libraries,
+            cpu_features: cpu.features(),
+            cpu: cpu.name,
+            manifest_sha256: digest::of(manifest),
+            outputs: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! Committed shards as the blocks of rows that PCA reads, and what the descriptors are like.
+
+use std::borrow::Cow;
+
+use fruits_maths::Matrix;
+use polars::prelude::*;
+use rayon::prelude::*;
+
+use crate::error::{Error, Result};
+use crate::schema::{
+    ETAG, HEIGHT, KEY, LABEL, MODE, ORIENTATION, SHA256, SIZE_BYTES, THUMBNAIL, VERSION_ID, WIDTH,
+};
+use crate::steps::pca::RowBlocks;
+use crate::storage::store::{Receipt, Shard, Store};
+
+/// Descriptors of at most this many bytes are kept in memory; larger sets are read from their shards in each pass.
+/// 512 MiB are 5,349 images of 25,088 values: with the rest of a run, less than 1.5 GB.
+const MEMORY_BYTES: u64 = 512 << 20;
+
+/// Rows of descriptors: all in memory, or read shard by shard.
+pub struct Blocks<'a> {
+    store: &'a Store,
+    shards: Vec<(&'a Shard, &'a Receipt)>,
+    in_memory: Option<Vec<Matrix>>,
+    n_rows: usize,
+    n_features: usize,
+}
+
+/// What the descriptors are like.
+#[derive(Debug, Clone)]
+pub struct FeatureStats {
+    pub zero_ratio: f64,
+    pub min: f64,
+    pub max: f64,
+    pub mean: f64,
+    pub norm_min: f64,
+    pub norm_mean: f64,
+    pub norm_max: f64,
+    pub n_constant: u64,
+}
+
+/// Reads every committed shard once: all columns but `features`, sorted by key, what the descriptors are like, and these. Shards
+/// without an image are left out of the blocks. `progress` hears how many images were read and says whether to go on.
+pub fn gather<'a>(
+    store: &'a Store,
+    shards: &'a [Shard],
+    receipts: &'a [Receipt],
+    progress: &mut dyn FnMut(u64) -> bool,
+) -> Result<(DataFrame, FeatureStats, Blocks<'a>)> {
+    let shards: Vec<_> = shards
+        .iter()
+        .zip(receipts)
+        .filter(|(_, r)| r.n_images > 0)
+        .collect();
+    let n_rows = shards.iter().map(|(_, r)| r.n_images).sum();
+    let n_features = shards.first().map_or(0, |(_, r)| r.n_features);
+    let keep = (n_rows * n_features * size_of::<f32>()) as u64 <= MEMORY_BYTES;
+
+    let (mut images, mut matrices) = (None, Vec::new());
+    let mut running = Running::new(n_features);
+    let mut n_done = 0;
+    // A group at a time, so that memory stays bounded while all cores decompress.
+    for group in shards.chunks(rayon::current_num_threads()) {
+        if !progress(n_done) {
+            return Err(Error::Interrupted);
+        }
+        let read = group
+            .par_iter()
+            .map(|(shard, receipt)| store.read(shard, receipt));
+        for (frame, matrix) in read.collect::<Result<Vec<_>>>()? {
+            n_done += frame.height() as u64;
+            running.add(&Survey::of(&matrix));
+            stack(&mut images, frame)?;
+            if keep {
+                matrices.push(matrix);
+            }
+        }
+    }
+    let images = whole(images)?;
+    let in_memory = keep.then_some(matrices);
+    let blocks = Blocks {
+        store,
+        shards,
+        in_memory,
+        n_rows,
+        n_features,
+    };
+    Ok((images, running.finish(), blocks))
+}
+
+/// The columns of a shard without a row, for a run none of whose files can be used.
+fn without_images() -> Result<DataFrame> {
+    let columns = [
+        (KEY, DataType::String),
+        (LABEL, DataType::String),
+        (SIZE_BYTES, DataType::UInt64),
+        (ETAG, DataType::String),
+        (SHA256, DataType::String),
+        (VERSION_ID, DataType::String),
+        (WIDTH, DataType::UInt32),
+        (HEIGHT, DataType::UInt32),
+        (MODE, DataType::String),
+        (ORIENTATION, DataType::UInt32),
+        (THUMBNAIL, DataType::Binary),
+    ];
+    let empty = columns
+        .into_iter()
+        .map(|(name, dtype)| Column::new_empty(name.into(), &dtype));
+    Ok(DataFrame::new(0, empty.collect())?)
+}
+
+impl RowBlocks for Blocks<'_> {
+    fn n_rows(&self) -> usize {
+        self.n_rows
+    }
+
+    fn n_cols(&self) -> usize {
+        self.n_features
+    }
+
+    fn n_blocks(&self) -> usize {
+        self.shards.len()
+    }
+
+    fn block(&self, i: usize) -> fruits_maths::Result<Cow<'_, [f32]>> {
+        Ok(match self.matrix(i)? {
+            Cow::Borrowed(matrix) => Cow::Borrowed(matrix.values()),
+            Cow::Owned(matrix) => Cow::Owned(matrix.into_values()),
+        })
+    }
+}
+
+impl<'a> Blocks<'a> {
+    /// Committed shards that are read whenever they are needed.
+    pub fn stored(store: &'a Store, shards: Vec<(&'a Shard, &'a Receipt)>) -> Self {
+        Self {
+            store,
+            n_rows: shards.iter().map(|(_, r)| r.n_images).sum(),
+            n_features: shards.first().map_or(0, |(_, r)| r.n_features),
+            shards,
+            in_memory: None,
+        }
+    }
+
+    /// The other columns of the `i`-th block, and what is to know of its rows.
+    pub fn survey(&self, i: usize) -> Result<(DataFrame, Survey)> {
+        let (shard, receipt) = self.shards[i];
+        let (images, matrix) = self.store.read(shard, receipt)?;
+        Ok((images, Survey::of(&matrix)))
+    }
+
+    /// The `i`-th block as a matrix.
+    pub fn matrix(&self, i: usize) -> Result<Cow<'_, Matrix>> {
+        if let Some(matrices) = &self.in_memory {
+            return Ok(Cow::Borrowed(&matrices[i]));
+        }
+        let (shard, receipt) = self.shards[i];
+        let (_, matrix) = self.store.read(shard, receipt)?;
+        Ok(Cow::Owned(matrix))
+    }
+}
+
+/// Adds rows below.
+pub fn stack(images: &mut Option<DataFrame>, more: DataFrame) -> Result<()> {
+    match images {
+        Some(all) => {
+            all.vstack_mut(&more)?;
+        }
+        None => *images = Some(more),
+    }
+    Ok(())
+}
+
+/// All rows in one piece; the columns alone if there was none.
+pub fn whole(images: Option<DataFrame>) -> Result<DataFrame> {
+    let mut images = images.map_or_else(without_images, Ok)?;
+    images.rechunk_mut();
+    Ok(images)
+}
+
+/// What is to know of some descriptors.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Survey {
+    /// Least value of each feature.
+    pub lowest: Vec<f32>,
+    /// Largest value of each feature.
+    pub highest: Vec<f32>,
+    /// Zeros of each row.
+    pub zeros: Vec<u64>,
+    /// Sum of each row.
+    pub sums: Vec<f64>,
+    /// Sum of squares of each row.
+    pub squares: Vec<f64>,
+}
+
+impl Survey {
+    pub fn empty(n_features: usize) -> Self {
+        Self {
+            lowest: vec![f32::INFINITY; n_features],
+            highest: vec![f32::NEG_INFINITY; n_features],
+            zeros: Vec::new(),
+            sums: Vec::new(),
+            squares: Vec::new(),
+        }
+    }
+
+    fn of(matrix: &Matrix) -> Self {
+        let mut survey = Self::empty(matrix.n_cols());
+        let rows: Vec<_> = matrix
+            .values()
+            .par_chunks_exact(matrix.n_cols())
+            .map(row_sums)
+            .collect();
+        for (zeros, sum, squares) in rows {
+            survey.zeros.push(zeros);
+            survey.sums.push(sum);
+            survey.squares.push(squares);
+        }
+        for row in matrix.values().chunks_exact(matrix.n_cols()) {
+            survey.bound(row, row);
+        }
+        survey
+    }
+
+    fn bound(&mut self, lowest: &[f32], highest: &[f32]) {
+        let bounds = self.lowest.iter_mut().zip(&mut self.highest);
+        for ((low, high), (least, most)) in bounds.zip(lowest.iter().zip(highest)) {
+            *low = low.min(*least);
+            *high = high.max(*most);
+        }
+    }
+
+    /// Of these rows and then those of `next`.
+    pub fn append(&mut self, next: &Self) {
+        self.bound(&next.lowest, &next.highest);
+        self.zeros.extend(&next.zeros);
+        self.sums.extend(&next.sums);
+        self.squares.extend(&next.squares);
+    }
+}
+
+/// Sums over the descriptors, in the order of the rows.
+pub struct Running {
+    bounds: Survey,
+    norms: Vec<f64>,
+    sum: f64,
+    n_zeros: u64,
+}
+
+impl Running {
+    pub fn new(n_features: usize) -> Self {
+        Self {
+            bounds: Survey::empty(n_features),
+            norms: Vec::new(),
+            sum: 0.0,
+            n_zeros: 0,
+        }
+    }
+
+    pub fn add(&mut self, survey: &Survey) {
+        self.n_zeros += survey.zeros.iter().sum::<u64>();
+        survey.sums.iter().for_each(|sum| self.sum += sum);
+        self.norms.extend(survey.squares.iter().map(|s| s.sqrt()));
+        self.bounds.bound(&survey.lowest, &survey.highest);
+    }
+
+    pub fn finish(self) -> FeatureStats {
+        let Survey {
+            lowest, highest, ..
+        } = self.bounds;
+        let n_values = (self.norms.len() * lowest.len()).max(1) as f64;
+        let n_rows = self.norms.len().max(1) as f64;
+        let constant = lowest
+            .iter()
+            .zip(&highest)
+            .filter(|(low, high)| low == high);
+        let least = |values: &[f32]| values.iter().copied().fold(f32::INFINITY, f32::min);
+        let most = |values: &[f32]| values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        FeatureStats {
+            zero_ratio: self.n_zeros as f64 / n_values,
+            min: f64::from(least(&lowest)),
+            max: f64::from(most(&highest)),
+            mean: self.sum / n_values,
+            norm_min: self.norms.iter().copied().fold(f64::INFINITY, f64::min),
+            norm_mean: self.norms.iter().sum::<f64>() / n_rows,
+            norm_max: self.norms.iter().copied().fold(0.0, f64::max),
+            n_constant: constant.count() as u64,
+        }
+    }
+}
+
+/// Zeros, sum and sum of squares of one descriptor.
+fn row_sums(row: &[f32]) -> (u64, f64, f64) {
+    let zeros = row.iter().filter(|&&v| v == 0.0).count() as u64;
+    let sum = row.iter().map(|&v| f64::from(v)).sum();
+    let squares = row.iter().map(|&v| f64::from(v) * f64::from(v)).sum();
+    (zeros, sum, squares)
+}

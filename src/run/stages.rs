@@ -1,0 +1,126 @@
+//! The stages up to the descriptors, as a whole run has them and [`super::describe`].
+
+use crate::error::{Error, Result};
+use crate::steps::load::Loaded;
+use crate::storage::rejection::Reason;
+use crate::storage::source::Source;
+use crate::storage::store::Receipt;
+
+use super::control::{Control, Done};
+use super::plan::{Planned, missing};
+use super::workers::Workers;
+
+/// Times that a run computes damaged shards again.
+const MAX_MENDED: usize = 3;
+
+/// Does `work`, and all of it again where a shard turns out to be damaged: its receipt is gone by then, the other shards are
+/// there.
+pub(super) fn mending<T>(
+    control: &mut Control,
+    mut work: impl FnMut(&mut Control) -> Result<T>,
+) -> Result<T> {
+    for _ in 0..MAX_MENDED {
+        match work(control) {
+            Err(Error::Damaged { shard }) => {
+                control.note(&format!(
+                    "`{shard}` was damaged after it was written; this run computes it again"
+                ));
+                control.stages.clear();
+            }
+            done => return done,
+        }
+    }
+    work(control)
+}
+
+/// A receipt for each shard, computed where it has none; `loaded` takes what was rejected while it was read.
+pub(super) fn features(
+    input: &Source,
+    planned: &Planned,
+    loaded: &mut Loaded,
+    workers: &mut dyn Workers,
+    control: &mut Control,
+) -> Result<Vec<Receipt>> {
+    let receipts = committed(planned, workers, control)?;
+    some_may_be_read(input, &receipts)?;
+    let rejected = receipts.iter().flat_map(|receipt| &receipt.rejected);
+    loaded.rejected.extend(rejected.cloned());
+    Ok(receipts)
+}
+
+fn committed(
+    planned: &Planned,
+    workers: &mut dyn Workers,
+    control: &mut Control,
+) -> Result<Vec<Receipt>> {
+    let Planned { shards, store, .. } = planned;
+    let n_total = shards.iter().map(|s| s.manifest.height() as u64).sum();
+    control.stage("features", n_total, |control| {
+        let found = store.receipts(shards, &mut || control.keeps_going())?;
+        let missing = missing(shards, &found);
+        let n_missing: u64 = missing.iter().map(|s| s.manifest.height() as u64).sum();
+        let n_found = n_total - n_missing;
+        let (computed, parts) = match missing.is_empty() {
+            true => Default::default(),
+            false => workers.describe(&missing, &mut |n| {
+                control.advance("features", n_found + n, n_total)
+            })?,
+        };
+        let mut computed = computed.into_iter();
+        let receipts: Option<Vec<_>> = found
+            .into_iter()
+            .map(|r| r.or_else(|| computed.next()))
+            .collect();
+        let receipts =
+            receipts.ok_or_else(|| Error::Internal("a shard has no receipt".to_owned()))?;
+        let precision = planned.descriptor.precision();
+        let how = precision.map_or(String::new(), |precision| format!(" in {precision}"));
+        let note = format!("{n_missing} computed{how}, {n_found} from the cache");
+        Ok(Done {
+            value: receipts,
+            items: n_total,
+            cache_hits: n_found,
+            note,
+            parts,
+        })
+    })
+}
+
+/// Refuses to report on a bucket none of whose images may be read: a permission is missing, not an image.
+fn some_may_be_read(input: &Source, receipts: &[Receipt]) -> Result<()> {
+    let mut rejected = receipts.iter().flat_map(|r| &r.rejected).peekable();
+    let Some(first) = rejected.peek().map(|r| r.message.clone()) else {
+        return Ok(());
+    };
+    let is_denied = rejected.all(|r| r.reason == Reason::AccessDenied);
+    match input {
+        Source::Bucket(prefix) if is_denied && n_images(receipts) == 0 => Err(Error::Bucket {
+            message: format!("cannot read one object of `{prefix}`"),
+            source: first.into(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// The stage that reads all shards for the first time, by `gather`.
+pub(super) fn gathered<T>(
+    receipts: &[Receipt],
+    control: &mut Control,
+    gather: impl FnOnce(&mut dyn FnMut(u64) -> bool) -> Result<T>,
+) -> Result<T> {
+    let n = n_images(receipts);
+    control.stage("gather", n, |control| {
+        Ok(Done {
+            value: gather(&mut |n_done| control.advance("gather", n_done, n))?,
+            items: n,
+            cache_hits: 0,
+            note: format!("{n} descriptors"),
+            parts: Vec::new(),
+        })
+    })
+}
+
+/// Images of all shards that could be used.
+pub(super) fn n_images(receipts: &[Receipt]) -> u64 {
+    receipts.iter().map(|r| r.n_images as u64).sum()
+}

@@ -1,0 +1,167 @@
+//! Step 3: from the pixels of an image to its descriptor, by VGG16 or by what stands in its place.
+
+mod colour;
+mod descriptor;
+mod vgg16;
+mod words;
+
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+
+use fruits_maths::Matrix;
+use polars::prelude::*;
+
+pub use self::colour::Colour;
+pub use self::descriptor::{Descriptor, Input};
+pub use self::vgg16::{
+    Arithmetic, BATCH, Cpu, KNOWN_MODEL_SHA256, Model, Precision, RuntimeFolder, Vgg16,
+    onnxruntime_version,
+};
+pub use self::words::{About, Fact, NetworkRecord};
+use crate::error::{Error, Result};
+use crate::frame::{MatrixExt, binaries, strings};
+use crate::schema::{FEATURES, KEY, PIXELS, SIZE_BYTES};
+use crate::storage::rejection::{Reason, Rejection};
+
+/// Grows when the code changes what a shard holds for the same file and recipe: decoding, resizing, thumbnails,
+/// descriptors. `tests/it/golden.rs` is red where that was forgotten.
+pub const CODE_VERSION: u32 = 3;
+
+/// The descriptors that a run can choose from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum DescriptorName {
+    /// [`Vgg16`].
+    #[default]
+    Vgg16,
+    /// [`Colour`].
+    Colour,
+}
+
+impl DescriptorName {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Vgg16, Self::Colour];
+
+    /// What the help of the option says.
+    pub const HELP: &str = "What an image is described by: vgg16, or colour (a colour histogram: what VGG16 is to be \
+                            better than)";
+
+    /// The name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Vgg16 => vgg16::NAME,
+            Self::Colour => colour::NAME,
+        }
+    }
+
+    /// The descriptor, which nothing is loaded for yet. It is to compute on `threads` threads; no value depends on them.
+    /// `precision` and `model` are VGG16's.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a precision or a model that another descriptor has no use for, [`Error::Runtime`] as
+    /// [`Vgg16::open`].
+    pub fn open(
+        self,
+        precision: Precision,
+        model: Option<&Path>,
+        threads: usize,
+    ) -> Result<Box<dyn Descriptor>> {
+        if self != Self::Vgg16 && (precision != Precision::Auto || model.is_some()) {
+            return Err(Error::Invalid(format!(
+                "a precision or a model is for the descriptor vgg16; leave it out, or take vgg16 instead of {self}"
+            )));
+        }
+        Ok(match self {
+            Self::Vgg16 => Box::new(Vgg16::open(precision, model, threads)?),
+            Self::Colour => Box::new(Colour),
+        })
+    }
+}
+
+impl fmt::Display for DescriptorName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for DescriptorName {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let found = Self::ALL.into_iter().find(|d| d.name() == text);
+        found.ok_or_else(|| {
+            let names = Self::ALL.map(Self::name).join(" and ");
+            Error::Invalid(format!("no descriptor `{text}`; there are {names}"))
+        })
+    }
+}
+
+/// Descriptors, and the images that no finite values came out for.
+#[derive(Debug, Clone)]
+pub struct Features {
+    /// The input's columns, with `features` `Array(Float32, n_features)` in place of `pixels`; rows keep their order.
+    pub images: DataFrame,
+    /// One entry for each image whose descriptor holds a NaN or an infinity.
+    pub rejected: Vec<Rejection>,
+}
+
+/// Computes the descriptor of each row's `pixels` (224 x 224 x 3 bytes of RGB, as [`crate::steps::resize`] gives).
+///
+/// `keep_going` is asked before each call of the descriptor with the number of images done.
+///
+/// # Errors
+/// [`Error::Invalid`] for a wrong `pixels` column, [`Error::Runtime`] if the descriptor fails,
+/// [`Error::Interrupted`] if `keep_going` says no.
+pub fn features(
+    frame: &DataFrame,
+    descriptor: &mut dyn Descriptor,
+    keep_going: &mut dyn FnMut(usize) -> bool,
+) -> Result<Features> {
+    let pixels = binaries(frame, PIXELS)?;
+    let input = descriptor.input();
+    let n_bytes = input.n_bytes();
+    if let Some((i, wrong)) = pixels.iter().enumerate().find(|(_, p)| p.len() != n_bytes) {
+        return Err(Error::Invalid(format!(
+            "column `{PIXELS}`, row {i}: {} bytes, not the {n_bytes} of {} x {} x {}; resize the images first",
+            wrong.len(),
+            input.side,
+            input.side,
+            input.channels
+        )));
+    }
+    descriptor.load()?;
+    let n_features = descriptor.n_features();
+    let mut values = Vec::with_capacity(pixels.len() * n_features);
+    for (i, images) in pixels.chunks(input.n_images).enumerate() {
+        if !keep_going(i * input.n_images) {
+            return Err(Error::Interrupted);
+        }
+        values.extend(descriptor.describe(images)?);
+    }
+    let matrix = Matrix::new(pixels.len(), n_features, values)?;
+    let finite: Vec<bool> = (0..matrix.n_rows())
+        .map(|i| matrix.row(i).iter().all(|v| v.is_finite()))
+        .collect();
+    let rejected = non_finite(frame, &finite, &descriptor.about().engine)?;
+    let mut images = frame.drop(PIXELS)?;
+    images.with_column(matrix.into_arrays(FEATURES)?)?;
+    if !rejected.is_empty() {
+        images = images.filter(&BooleanChunked::from_slice("finite".into(), &finite))?;
+    }
+    Ok(Features { images, rejected })
+}
+
+fn non_finite(frame: &DataFrame, finite: &[bool], engine: &str) -> Result<Vec<Rejection>> {
+    let keys = strings(frame, KEY)?;
+    let sizes = frame.column(SIZE_BYTES).ok().map(|c| c.u64()).transpose()?;
+    let rows = finite.iter().enumerate().filter(|(_, finite)| !**finite);
+    Ok(rows
+        .map(|(i, _)| Rejection {
+            key: keys[i].to_owned(),
+            size_bytes: sizes.and_then(|s| s.get(i)).unwrap_or_default(),
+            reason: Reason::NonFinite,
+            message: format!("the {engine} gave a value that is no finite number"),
+        })
+        .collect())
+}

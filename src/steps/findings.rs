@@ -1,0 +1,248 @@
+//! Images that stand out among the descriptors: outliers, the one that stands for its class, and labels that neighbours
+//! do not share.
+
+use fruits_maths::Matrix;
+use fruits_maths::neighbors::Space;
+pub use fruits_maths::outliers::OUTLIER_NEIGHBORS;
+use fruits_maths::outliers::{Agreement, agreements, local_outlier_factors, representatives};
+use fruits_maths::votes::{Classes, DEFAULT_NEIGHBORS};
+use polars::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::frame::{MatrixExt, check_rows, column, strings};
+use crate::schema::{KEY, LABEL, LABEL_AGREEMENT, OUTLIER_SCORE};
+
+/// Images in each list of the record.
+const MAX_LISTED: usize = 12;
+/// Nearest images named with each of them.
+const MAX_NEIGHBORS: usize = 4;
+
+/// What [`findings`] found.
+#[derive(Debug, Clone)]
+pub struct Findings {
+    /// The images that stand out most.
+    pub record: FindingsRecord,
+    /// `key`, `outlier_score` and `label_agreement`, float32, a row an image in the order of the input.
+    pub scores: DataFrame,
+}
+
+/// Images that stand out in PCA space.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FindingsRecord {
+    /// Neighbours of the outlier score.
+    pub outlier_neighbors: usize,
+    /// Neighbours that vote on labels.
+    pub label_neighbors: usize,
+    /// Images with the highest local outlier factor, highest first, at most twelve.
+    pub outliers: Vec<Outlier>,
+    /// The image nearest to the mean of each class.
+    pub representatives: Vec<Representative>,
+    /// Images whose neighbours vote for another class than their own.
+    pub n_disagreements: u64,
+    /// Those with the smallest share of neighbours of their own class, at most twelve.
+    pub disagreements: Vec<Disagreement>,
+}
+
+/// An image far from where its neighbours are dense.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Outlier {
+    /// The image.
+    pub key: String,
+    /// Local outlier factor; 1 is as dense as its neighbours.
+    pub score: f64,
+    /// Its nearest images, nearest first.
+    pub neighbors: Vec<String>,
+}
+
+/// An image that stands for its class.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Representative {
+    /// The class.
+    pub label: String,
+    /// The image.
+    pub key: String,
+}
+
+/// An image whose neighbours are of another class.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Disagreement {
+    /// The image.
+    pub key: String,
+    /// The class that its neighbours vote for.
+    pub predicted: String,
+    /// Share of its neighbours that have its own label.
+    pub agreement: f64,
+    /// Its nearest images, nearest first.
+    pub neighbors: Vec<String>,
+}
+
+/// Finds what stands out in the space of `pc1` ... `pcK`.
+///
+/// In: those columns, numeric, and `key` and `label` (strings), one row an image. The outlier score is the local outlier
+/// factor of 20 neighbours: how much sparser an image lies than its neighbours; 1 is as dense as they are. Label agreement
+/// is the share of the 10 nearest that have the image's label. Of few rows there are fewer neighbours, n - 1.
+///
+/// # Errors
+/// [`Error::Invalid`] if a column is missing, holds a null, NaN or infinity, or there are fewer than 2 rows.
+///
+/// # References
+/// Breunig, Kriegel, Ng & Sander 2000, "LOF: identifying density-based local outliers".
+pub fn findings(frame: &DataFrame) -> Result<Findings> {
+    findings_with(frame, &mut |_, _| true)
+}
+
+/// [`findings`], with `progress(rows done, rows in all)` now and then; `false` stops.
+///
+/// # Errors
+/// As [`findings`], and [`Error::Interrupted`] if `progress` returns `false`.
+pub fn findings_with(
+    frame: &DataFrame,
+    progress: &mut dyn FnMut(usize, usize) -> bool,
+) -> Result<Findings> {
+    let points = Matrix::from_scores(frame)?;
+    let space = Space::new_with(&points, OUTLIER_NEIGHBORS, progress)?;
+    findings_in(frame, &space)
+}
+
+/// [`findings`] without the search: among the points of `space`, a row each of `frame`, with [`OUTLIER_NEIGHBORS`] of each, or more.
+///
+/// # Errors
+/// As [`findings`], and [`Error::Invalid`] if there are fewer neighbours or other rows.
+pub fn findings_in(frame: &DataFrame, space: &Space) -> Result<Findings> {
+    check_rows(frame, space)?;
+    let (keys, labels) = (strings(frame, KEY)?, strings(frame, LABEL)?);
+    if keys.len() < 2 {
+        return Err(Error::Invalid(format!(
+            "findings in {} rows: it takes 2, or nothing has a neighbour",
+            keys.len()
+        )));
+    }
+    let near = space.near(OUTLIER_NEIGHBORS)?;
+    let voters = near.first(DEFAULT_NEIGHBORS)?;
+    let classes = Classes::of(&labels);
+    let factors = local_outlier_factors(&near);
+    let agreements = agreements(&voters, &classes);
+
+    let named = |i: usize| {
+        let nearest = near.indices(i).iter().take(MAX_NEIGHBORS);
+        nearest.map(|&j| keys[j as usize].to_owned()).collect()
+    };
+    let mut by_factor: Vec<usize> = (0..keys.len()).collect();
+    by_factor.sort_by(|&a, &b| factors[b].total_cmp(&factors[a]).then(a.cmp(&b)));
+    let mut disagreeing: Vec<(usize, &Agreement)> = agreements
+        .iter()
+        .enumerate()
+        .filter(|&(i, agreement)| agreement.vote != classes.numbers[i])
+        .collect();
+    let n_disagreements = disagreeing.len() as u64;
+    disagreeing.sort_by(|a, b| a.1.share.total_cmp(&b.1.share).then(a.0.cmp(&b.0)));
+    let outlier = |&i: &usize| Outlier {
+        key: keys[i].to_owned(),
+        score: factors[i],
+        neighbors: named(i),
+    };
+    let disagreement = |&(i, agreement): &(usize, &Agreement)| Disagreement {
+        key: keys[i].to_owned(),
+        predicted: classes.names[agreement.vote].to_owned(),
+        agreement: agreement.share,
+        neighbors: named(i),
+    };
+    let representative = |i: usize| Representative {
+        label: labels[i].to_owned(),
+        key: keys[i].to_owned(),
+    };
+    let record = FindingsRecord {
+        outlier_neighbors: near.k(),
+        label_neighbors: voters.k(),
+        outliers: by_factor.iter().take(MAX_LISTED).map(outlier).collect(),
+        representatives: representatives(space.points(), &classes)
+            .into_iter()
+            .map(representative)
+            .collect(),
+        n_disagreements,
+        disagreements: disagreeing
+            .iter()
+            .take(MAX_LISTED)
+            .map(disagreement)
+            .collect(),
+    };
+    let single =
+        |values: &mut dyn Iterator<Item = f64>| values.map(|v| v as f32).collect::<Vec<_>>();
+    let scores = vec![
+        column(frame, KEY)?.clone(),
+        Column::new(OUTLIER_SCORE.into(), single(&mut factors.iter().copied())),
+        Column::new(
+            LABEL_AGREEMENT.into(),
+            single(&mut agreements.iter().map(|a| a.share)),
+        ),
+    ];
+    Ok(Findings {
+        record,
+        scores: DataFrame::new(keys.len(), scores)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(points: &[(f32, f32)], labels: &[&str]) -> DataFrame {
+        df!(
+            KEY => (0..points.len()).map(|i| format!("k{i:03}")).collect::<Vec<_>>(),
+            LABEL => labels,
+            "pc1" => points.iter().map(|p| p.0).collect::<Vec<_>>(),
+            "pc2" => points.iter().map(|p| p.1).collect::<Vec<_>>(),
+        )
+        .unwrap()
+    }
+
+    /// Two grids of 5 x 5, far apart.
+    fn grids() -> (Vec<(f32, f32)>, Vec<&'static str>) {
+        let grid = |x: f32| (0..25).map(move |i| (x + (i % 5) as f32, (i / 5) as f32));
+        let points = grid(0.0).chain(grid(100.0)).collect();
+        (points, [["a"; 25], ["b"; 25]].concat())
+    }
+
+    #[test]
+    fn what_lies_apart_is_an_outlier_and_the_middle_stands_for_its_class() {
+        let (mut points, labels) = grids();
+        points[7] = (2.0, 60.0);
+        let found = findings(&frame(&points, &labels)).unwrap();
+        assert_eq!(found.record.outliers[0].key, "k007");
+        assert!(found.record.outliers[0].score > 5.0);
+        assert_eq!(found.record.outliers[0].neighbors.len(), MAX_NEIGHBORS);
+        let second = &found.record.representatives[1];
+        assert_eq!((second.label.as_str(), second.key.as_str()), ("b", "k037"));
+        assert_eq!(found.record.n_disagreements, 0);
+    }
+
+    #[test]
+    fn a_wrong_label_is_found() {
+        let (points, mut labels) = grids();
+        labels[12] = "b";
+        let found = findings(&frame(&points, &labels)).unwrap();
+        assert_eq!(found.record.n_disagreements, 1);
+        let wrong = &found.record.disagreements[0];
+        assert_eq!(
+            (
+                wrong.key.as_str(),
+                wrong.predicted.as_str(),
+                wrong.agreement
+            ),
+            ("k012", "a", 0.0)
+        );
+        let agreement = found.scores.column(LABEL_AGREEMENT).unwrap();
+        assert_eq!(agreement.f32().unwrap().get(12), Some(0.0));
+    }
+
+    #[test]
+    fn duplicates_and_few_rows_have_finite_scores() {
+        let found = findings(&frame(&[(1.0, 1.0); 30], &["a"; 30])).unwrap();
+        assert!(found.record.outliers.iter().all(|o| o.score == 1.0));
+        let found = findings(&frame(&[(0.0, 0.0), (1.0, 0.0)], &["a", "b"])).unwrap();
+        assert_eq!(found.record.outlier_neighbors, 1);
+        assert_eq!(found.record.n_disagreements, 2);
+        assert!(findings(&frame(&[(0.0, 0.0)], &["a"])).is_err());
+    }
+}

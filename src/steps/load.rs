@@ -1,0 +1,327 @@
+//! Step 1: find the images and their labels.
+//!
+//! The class of an image is the name of the first folder below the source, or below the split: see [`LabelRule`].
+
+mod choose;
+mod labels;
+mod names;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use polars::prelude::*;
+use rayon::prelude::*;
+
+use crate::error::{Error, Result};
+use crate::frame::{column, strings};
+use crate::schema::{CONTENT, ETAG, KEY, LABEL, SHA256, SIZE_BYTES, SPLIT, VERSION_ID};
+use crate::storage::rejection::{Reason, Rejection};
+use crate::storage::source::{Fetched, Object, Source, State, Unread, Wanted};
+
+pub use self::choose::LoadParams;
+use self::choose::choose;
+pub use self::labels::{LabelRule, Labels};
+use self::names::{Kind, kind, lookalikes};
+
+/// A file larger than this is no photograph: the largest that is decoded, 89 megapixels, is a JPEG of 30 to 60 MB. What a
+/// decoder does for each byte is bounded with it.
+pub const MAX_FILE_BYTES: u64 = 64 << 20;
+
+const SIGNATURE_LEN: u64 = 32;
+
+/// Files whose digests are taken between two looks whether to go on: a tenth of a second for photographs of 100 kB.
+const FILES_AT_A_TIME: usize = 256;
+
+/// What was found.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// `key` String, `label` String, `split` String where the set has splits, `size_bytes` `UInt64`, `etag` String; one row
+    /// an image, sorted by key.
+    pub manifest: DataFrame,
+    /// Files that cannot be read.
+    pub rejected: Vec<Rejection>,
+    /// How labels and splits were found.
+    pub labels: Labels,
+    /// What a reader should know of the names, in sentences.
+    pub warnings: Vec<String>,
+    /// Files below the source, but for what systems leave.
+    pub n_listed: u64,
+    /// Files that the parameters leave out, that lie in no class folder, or that are no images by their names.
+    pub n_skipped: u64,
+    /// The last of these: notes, tables, weights.
+    pub n_other: u64,
+    /// Files and folders that systems leave: caches of thumbnails, bins, settings, marks of finished jobs.
+    pub n_left_behind: u64,
+    /// Size of all listed files in bytes.
+    pub size_bytes: u64,
+}
+
+/// Lists the images below `source`, labels them and applies `params`. What is left has an `etag`: files of a folder are
+/// read for it, those of a bucket are not.
+///
+/// # Errors
+/// [`Error::Invalid`] for a class that does not exist or a zero, [`Error::NoImage`] if nothing is left,
+/// [`Error::Bucket`] if the bucket cannot be listed.
+pub fn load(source: &Source, params: &LoadParams) -> Result<Loaded> {
+    load_with(source, params, &mut |_| true)
+}
+
+/// [`load`], with `keep_going` asked after each page of a bucket's listing, with the number of files so far, and now and
+/// then while the files of a folder are read for their digests.
+///
+/// # Errors
+/// As [`load`], and [`Error::Interrupted`] if `keep_going` says no.
+pub fn load_with(
+    source: &Source,
+    params: &LoadParams,
+    keep_going: &mut dyn FnMut(u64) -> bool,
+) -> Result<Loaded> {
+    check(params)?;
+    let listing = source.list(keep_going)?;
+    let n_listed = listing.objects.len() as u64 + listing.unlisted.len() as u64;
+    let size_bytes = listing.objects.iter().map(|o| o.size_bytes).sum();
+    let unlisted = listing.unlisted.into_iter().map(|u| Rejection {
+        key: u.key,
+        size_bytes: 0,
+        reason: u.reason,
+        message: u.message,
+    });
+    let mut rejected: Vec<_> = unlisted.collect();
+
+    let n_found = listing.objects.len();
+    let (images, others): (Vec<_>, Vec<_>) = listing.objects.into_iter().partition(may_be_image);
+    let labels = Labels::new(params.label, &images);
+    let mut classes: BTreeMap<String, Vec<Object>> = BTreeMap::new();
+    for object in images {
+        if let Some(label) = labels.label(&object.key) {
+            classes.entry(label.to_owned()).or_default().push(object);
+        }
+    }
+    if classes.is_empty() {
+        if let Some(Rejection { key, message, .. }) = rejected.first() {
+            let where_is = source.name_of(key);
+            let source = std::io::Error::other(message.clone());
+            return Err(Error::storage("read", where_is)(source));
+        }
+        return Err(nothing_found(source, n_found, others.len()));
+    }
+    let chosen = choose(classes, params)?;
+    let n_skipped = n_found as u64 - chosen.len() as u64;
+
+    let mut rows = Vec::with_capacity(chosen.len());
+    let mut chosen = chosen.into_iter().peekable();
+    while chosen.peek().is_some() {
+        if !keep_going(n_listed) {
+            return Err(Error::Interrupted);
+        }
+        let part: Vec<_> = chosen.by_ref().take(FILES_AT_A_TIME).collect();
+        let identified: Vec<_> = part.into_par_iter().map(identify).collect();
+        for outcome in identified {
+            match outcome {
+                Ok(row) => rows.push(row),
+                Err(rejection) => rejected.push(rejection),
+            }
+        }
+    }
+    rows.sort_by(|a, b| a.0.key.cmp(&b.0.key));
+    let label_of = |o: &Object| labels.label(&o.key).unwrap_or_default().to_owned();
+    let mut manifest = DataFrame::new(
+        rows.len(),
+        vec![
+            Column::new(
+                KEY.into(),
+                rows.iter().map(|r| r.0.key.clone()).collect::<Vec<_>>(),
+            ),
+            Column::new(
+                LABEL.into(),
+                rows.iter().map(|r| label_of(&r.0)).collect::<Vec<_>>(),
+            ),
+            Column::new(
+                SIZE_BYTES.into(),
+                rows.iter().map(|r| r.0.size_bytes).collect::<Vec<_>>(),
+            ),
+            Column::new(
+                ETAG.into(),
+                rows.iter().map(|r| r.1.clone()).collect::<Vec<_>>(),
+            ),
+        ],
+    )?;
+    let keys_and_labels = strings(&manifest, KEY)?
+        .into_iter()
+        .zip(strings(&manifest, LABEL)?);
+    let of_splits = labels.gathers(keys_and_labels);
+    let of_names = lookalikes(BTreeSet::from_iter(strings(&manifest, LABEL)?).into_iter());
+    let warnings = of_splits.into_iter().chain(of_names).collect();
+    add_split(&mut manifest, &labels)?;
+    Ok(Loaded {
+        manifest,
+        rejected,
+        labels,
+        warnings,
+        n_listed,
+        n_skipped,
+        n_other: others.len() as u64,
+        n_left_behind: listing.n_left_behind,
+        size_bytes,
+    })
+}
+
+/// Adds `split` String behind the label, where the set has splits.
+pub(crate) fn add_split(images: &mut DataFrame, labels: &Labels) -> Result<()> {
+    if !labels.has_splits() {
+        return Ok(());
+    }
+    let splits: Vec<_> = strings(images, KEY)?
+        .into_iter()
+        .map(|key| labels.split(key))
+        .collect();
+    let splits = Column::new(SPLIT.into(), splits);
+    let behind = images.get_column_index(LABEL).map_or(0, |i| i + 1);
+    images.insert_column(behind, splits)?;
+    Ok(())
+}
+
+/// Whether a file may be a photograph: by its name, and where that says nothing by its first bytes if it is here.
+fn may_be_image(object: &Object) -> bool {
+    match (kind(&object.key), &object.state) {
+        (Kind::Image, _) => true,
+        (Kind::Other, _) => false,
+        (Kind::Unknown, State::Etag(_)) => true,
+        // One that cannot be read is told later.
+        (Kind::Unknown, State::File(path)) => head(path).is_none_or(|head| {
+            image::guess_format(&head).is_ok() || head.get(4..8) == Some(b"ftyp")
+        }),
+    }
+}
+
+/// The first bytes of a file, as far as signatures of images go.
+fn head(path: &Path) -> Option<Vec<u8>> {
+    let mut head = Vec::new();
+    let file = std::fs::File::open(path).ok()?;
+    file.take(SIGNATURE_LEN).read_to_end(&mut head).ok()?;
+    Some(head)
+}
+
+/// Adds the encoded bytes of each image as `content` Binary, with their `sha256` String and `version_id` String (null
+/// but in a versioned bucket); for sets that fit in memory.
+///
+/// # Errors
+/// [`Error::Invalid`] without the columns of [`load`]; [`Error::Storage`] or [`Error::Bucket`] for a file that cannot be
+/// read or is not the one that was listed.
+pub fn read(source: &Source, manifest: &DataFrame) -> Result<DataFrame> {
+    read_with(source, manifest, &AtomicBool::new(false), &mut |_| {})
+}
+
+/// [`read`], with `progress(files read)` after each of them; ends once `stop` is up.
+///
+/// # Errors
+/// As [`read`], and [`Error::Interrupted`].
+pub fn read_with(
+    source: &Source,
+    manifest: &DataFrame,
+    stop: &AtomicBool,
+    progress: &mut dyn FnMut(usize),
+) -> Result<DataFrame> {
+    let wanted = wanted(manifest)?;
+    let keys: Vec<String> = wanted.iter().map(|file| file.key.clone()).collect();
+    let mut n_done = 0;
+    let fetched = source.fetch(wanted, stop).zip(&keys).map(|(outcome, key)| {
+        if stop.load(Ordering::Relaxed) {
+            return Err(Error::Interrupted);
+        }
+        n_done += 1;
+        progress(n_done);
+        match outcome {
+            Ok(fetched) => Ok(fetched.kept()),
+            Err(Unread::Run(error)) => Err(error),
+            Err(Unread::File(_, message)) => {
+                let fault = std::io::Error::other(message);
+                Err(Error::storage("read", source.name_of(key))(fault))
+            }
+        }
+    });
+    with_content(manifest.clone(), &fetched.collect::<Result<Vec<_>>>()?)
+}
+
+/// The files of a manifest, for [`Source::fetch`].
+pub(crate) fn wanted(manifest: &DataFrame) -> Result<Vec<Wanted>> {
+    let sizes = column(manifest, SIZE_BYTES)?.u64()?;
+    let keys = strings(manifest, KEY)?.into_iter();
+    let rows = keys.zip(strings(manifest, ETAG)?).zip(sizes.no_null_iter());
+    Ok(rows
+        .map(|((key, etag), size_bytes)| Wanted {
+            key: key.to_owned(),
+            size_bytes,
+            etag: etag.to_owned(),
+        })
+        .collect())
+}
+
+/// Adds what was read to the rows it belongs to.
+pub(crate) fn with_content(mut rows: DataFrame, fetched: &[Fetched]) -> Result<DataFrame> {
+    let sha256: Vec<&str> = fetched.iter().map(|f| f.sha256.as_str()).collect();
+    let versions: Vec<Option<&str>> = fetched.iter().map(|f| f.version_id.as_deref()).collect();
+    let contents = fetched.iter().map(|f| &f.bytes);
+    rows.with_column(Column::new(SHA256.into(), sha256))?;
+    rows.with_column(Column::new(VERSION_ID.into(), versions))?;
+    rows.with_column(BinaryChunked::from_iter_values(CONTENT.into(), contents).into_column())?;
+    Ok(rows)
+}
+
+fn check(params: &LoadParams) -> Result<()> {
+    for (name, value) in [("top-classes", params.top_classes), ("limit", params.limit)] {
+        if value == Some(0) {
+            return Err(Error::Invalid(format!("{name} must be at least 1, not 0")));
+        }
+    }
+    Ok(())
+}
+
+fn nothing_found(source: &Source, n_files: usize, n_other: usize) -> Error {
+    let kind = match source {
+        Source::Folder(_) => "folder",
+        Source::Bucket(_) => "prefix",
+    };
+    Error::NoImage(match (n_files, source) {
+        (0, Source::Bucket(_)) => format!(
+            "no object below `{source}`; check --bucket and --prefix (letter by letter, no `/` in front): one folder of \
+             images a class should lie below it"
+        ),
+        (0, Source::Folder(_)) => {
+            format!("no file below `{source}`; it should hold one folder of images a class")
+        }
+        _ if n_other == n_files => format!(
+            "none of the {n_files} files below `{source}` is an image by its name; it should hold one folder of images a \
+             class"
+        ),
+        _ => format!(
+            "the {n_files} files in `{source}` lie in no class folder; put the images of each class into a folder of its \
+             name, or name the {kind} above"
+        ),
+    })
+}
+
+/// The object with its ETag, or why it cannot be used.
+fn identify(object: Object) -> Result<(Object, String), Rejection> {
+    let outcome = match object.size_bytes {
+        0 => Err((Reason::ZeroBytes, "the file is empty".to_owned())),
+        size_bytes if size_bytes > MAX_FILE_BYTES => {
+            let message = format!(
+                "{size_bytes} bytes are too many for a photograph (at most {MAX_FILE_BYTES}); save it smaller"
+            );
+            Err((Reason::TooLarge, message))
+        }
+        _ => Source::etag(&object),
+    };
+    match outcome {
+        Ok(etag) => Ok((object, etag)),
+        Err((reason, message)) => Err(Rejection {
+            key: object.key,
+            size_bytes: object.size_bytes,
+            reason,
+            message,
+        }),
+    }
+}

@@ -1,0 +1,197 @@
+//! Principal component analysis of descriptors: scores on the directions of largest variance.
+//!
+//! Input: `features`, `Array(Float32, d)`, a row per image; output: `pc1` ... `pcK`, `Float32`, in its place.
+//! A [`PcaParams`] is fitted to a frame, or to any [`RowBlocks`] that need not fit in memory, and gives an owned
+//! [`Pca`]. What it computes, and how, stands in [`fruits_maths::pca`].
+
+mod saved;
+
+use std::path::Path;
+
+use fruits_maths::Matrix;
+pub use fruits_maths::pca::{
+    BLOCK_ROWS, DEFAULT_COMPONENTS, DEFAULT_MAX_PASSES, FAN_IN, Keep, Leaf, Needed, Panel, Passes,
+    Pca, PcaParams, RowBlocks, Solution, Solver, Sums, WINDOW,
+    wire::{Factor, Reader, put, put_count},
+};
+use polars::prelude::*;
+
+use crate::error::Result;
+use crate::frame::MatrixExt;
+use crate::schema::{FEATURES, KEY, LABEL, pc};
+
+/// A fit to a frame.
+pub trait PcaParamsExt {
+    /// Fits to the column `features` of `frame`, `Array(Float32, d)`.
+    ///
+    /// # Errors
+    /// As [`PcaParams::fit_blocks`], and [`Error::Invalid`](crate::Error::Invalid) if the column is missing or of another type.
+    fn fit(&self, frame: &DataFrame) -> Result<Pca>;
+
+    /// Fits to any column of arrays, `Array(Float32, d)`.
+    ///
+    /// # Errors
+    /// As [`PcaParamsExt::fit`].
+    fn fit_column(&self, frame: &DataFrame, column: &str) -> Result<Pca>;
+}
+
+impl PcaParamsExt for PcaParams {
+    fn fit(&self, frame: &DataFrame) -> Result<Pca> {
+        self.fit_column(frame, FEATURES)
+    }
+
+    fn fit_column(&self, frame: &DataFrame, column: &str) -> Result<Pca> {
+        Ok(self.fit_blocks(&Matrix::from_arrays(frame, column)?, &mut |_, _| true)?)
+    }
+}
+
+/// Scores of a frame, and an analysis as a file.
+pub trait PcaExt: Sized {
+    /// Scores of the rows of `frame`: `key` and `label` if there, then `pc1` ... `pcK`, `Float32`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`](crate::Error::Invalid) if `features` is missing, of another type or length, or not finite.
+    fn transform(&self, frame: &DataFrame) -> Result<DataFrame>;
+
+    /// Writes the analysis to `path`, whole or not at all: a parquet file that any reader opens.
+    ///
+    /// # Errors
+    /// [`Error::Storage`](crate::Error::Storage) if the file cannot be written.
+    fn save(&self, path: impl AsRef<Path>) -> Result<()>;
+
+    /// Reads what [`PcaExt::save`] wrote, bit for bit.
+    ///
+    /// # Errors
+    /// [`Error::Storage`](crate::Error::Storage) if the file cannot be read, [`Error::Invalid`](crate::Error::Invalid) if it is
+    /// not whole or not such a file.
+    fn load(path: impl AsRef<Path>) -> Result<Self>;
+}
+
+impl PcaExt for Pca {
+    fn transform(&self, frame: &DataFrame) -> Result<DataFrame> {
+        let scores = self.transform_block(&Matrix::from_arrays(frame, FEATURES)?)?;
+        let names = [KEY, LABEL];
+        let mut columns: Vec<Column> = names
+            .iter()
+            .filter_map(|name| frame.column(name).ok().cloned())
+            .collect();
+        columns.extend(score_columns(&scores));
+        Ok(DataFrame::new(frame.height(), columns)?)
+    }
+
+    fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        saved::save(self, path.as_ref())
+    }
+
+    fn load(path: impl AsRef<Path>) -> Result<Self> {
+        saved::load(path.as_ref())
+    }
+}
+
+/// What [`PcaExt::load`] reads, from the bytes of a file that anybody may have written; or what is wrong with it.
+pub(crate) fn parse(bytes: Vec<u8>) -> Result<Pca, String> {
+    saved::parse(bytes)
+}
+
+/// The columns `pc1` ... `pcK` of n x k scores.
+pub(crate) fn score_columns(scores: &Matrix) -> impl Iterator<Item = Column> {
+    (0..scores.n_cols()).map(|j| {
+        let values: Vec<f32> = (0..scores.n_rows()).map(|i| scores.row(i)[j]).collect();
+        Column::new(pc(j).into(), values)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rows whose directions are spread unevenly.
+    fn rows(n: usize, d: usize) -> Matrix {
+        let value = |at: usize| ((at * 7919 % 1013) as f32 / 100.0).sin() * (1 + at % d) as f32;
+        Matrix::new(n, d, (0..n * d).map(value).collect()).unwrap()
+    }
+
+    fn fit(keep: Keep, rows: &Matrix) -> Pca {
+        let params = PcaParams {
+            keep,
+            ..PcaParams::default()
+        };
+        params.fit_blocks(rows, &mut |_, _| true).unwrap()
+    }
+
+    #[test]
+    fn frames_keep_their_keys() {
+        let rows = rows(30, 8);
+        let keys: Vec<String> = (0..30).map(|i| format!("a/{i}.jpg")).collect();
+        let columns = vec![
+            Column::new("key".into(), keys),
+            rows.clone().into_arrays(FEATURES).unwrap(),
+        ];
+        let frame = DataFrame::new(30, columns).unwrap();
+        let params = PcaParams {
+            keep: Keep::Components(3),
+            ..PcaParams::default()
+        };
+        let pca = params.fit(&frame).unwrap();
+        let scores = pca.transform(&frame).unwrap();
+        let names: Vec<_> = scores
+            .get_column_names()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(names, ["key", "pc1", "pc2", "pc3"]);
+        let block = pca.transform_block(&rows).unwrap();
+        assert_eq!(
+            scores.column("pc2").unwrap().f32().unwrap().get(7),
+            Some(block.row(7)[1])
+        );
+        assert!(params.fit_column(&frame, "nothing").is_err());
+    }
+
+    #[test]
+    fn saved_and_loaded_it_is_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pca.parquet");
+        let rows = rows(300, 400);
+        for keep in [Keep::Components(7), Keep::Variance(0.3)] {
+            let pca = fit(keep, &rows).with_fingerprint("abc");
+            pca.save(&path).unwrap();
+            let loaded = Pca::load(&path).unwrap();
+            assert_eq!(pca, loaded);
+            assert_eq!(
+                pca.mean().iter().map(|x| x.to_bits()).collect::<Vec<_>>(),
+                loaded
+                    .mean()
+                    .iter()
+                    .map(|x| x.to_bits())
+                    .collect::<Vec<_>>()
+            );
+            let bytes = std::fs::read(&path).unwrap();
+            loaded.save(&path).unwrap();
+            assert_eq!(bytes, std::fs::read(&path).unwrap());
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        for broken in [&bytes[..bytes.len() / 2], b"", b"PAR1 no parquet PAR1"] {
+            std::fs::write(&path, broken).unwrap();
+            let text = Pca::load(&path).unwrap_err().to_string();
+            assert!(text.contains("no saved PCA"), "{text}");
+        }
+        let mut foreign = df!["mean" => [1.0, 2.0]].unwrap();
+        let file = std::fs::File::create(&path).unwrap();
+        ParquetWriter::new(file).finish(&mut foreign).unwrap();
+        assert!(
+            Pca::load(&path)
+                .unwrap_err()
+                .to_string()
+                .contains("metadata")
+        );
+        assert!(matches!(
+            Pca::load(folder.path().join("none")),
+            Err(crate::Error::Storage { .. })
+        ));
+        assert!(matches!(
+            fit(Keep::Components(2), &rows).save(folder.path().join("no/folder")),
+            Err(crate::Error::Storage { .. })
+        ));
+    }
+}

@@ -1,0 +1,151 @@
+//! Buckets: a connection to S3, or to a server that speaks its protocol, and folders in a bucket.
+//!
+//! Everything here is synchronous from outside: a [`Connection`] owns the runtime that its requests run on.
+//!
+//! ```no_run
+//! use fruits::s3::{Connection, Prefix, S3Params};
+//! use fruits::source::Source;
+//!
+//! let connection = Connection::open(&S3Params::default())?;
+//! let source = Source::Bucket(Prefix::new(&connection, "photos", "Training")?);
+//! # Ok::<(), fruits::Error>(())
+//! ```
+
+mod client;
+mod connection;
+mod counts;
+mod explain;
+mod failure;
+mod lease;
+mod object;
+mod params;
+mod prefix;
+
+use std::collections::BTreeMap;
+
+pub use self::connection::Connection;
+pub use self::counts::S3Record;
+use self::explain::Verb;
+pub(crate) use self::failure::{Failure, Kind};
+pub(crate) use self::lease::Lease;
+use self::object::MAX_BYTES;
+pub(crate) use self::object::MAX_REQUESTS;
+pub(crate) use self::params::MAX_ATTEMPTS;
+pub use self::params::{Encryption, S3Params};
+pub use self::prefix::{Listed, Prefix};
+use crate::error::{Error, Result};
+
+impl Prefix {
+    /// All objects below the prefix, in the order of S3 (by the bytes of their keys). `keep_going` hears after each page
+    /// of 1,000, and while one is waited for, how many there are.
+    ///
+    /// # Errors
+    /// [`Error::Bucket`] if the bucket does not exist or must not be listed, [`Error::Interrupted`].
+    pub fn list(&self, keep_going: &mut dyn FnMut(u64) -> bool) -> Result<Vec<Listed>> {
+        let mut objects = Vec::new();
+        let mut token = None;
+        let mut n_empty = 0;
+        loop {
+            let n_before = objects.len() as u64;
+            let before = token.clone();
+            let page = self
+                .connection
+                .wait_while(self.list_page(token), &mut || keep_going(n_before))?;
+            let (page, next) = page.map_err(|f| self.explain(Verb::List, "", f))?;
+            n_empty = if page.is_empty() { n_empty + 1 } else { 0 };
+            objects.extend(page);
+            if !keep_going(objects.len() as u64) {
+                return Err(Error::Interrupted);
+            }
+            if next.is_some() && (next == before || n_empty >= MAX_EMPTY_PAGES) {
+                let text = "the server names the same page or empty pages again and again";
+                return Err(self.explain(Verb::List, "", Failure::new(Kind::Other, text)));
+            }
+            match next {
+                Some(next) => token = Some(next),
+                None => return Ok(objects),
+            }
+        }
+    }
+
+    /// An object's bytes; `None` if there is none of this key.
+    ///
+    /// # Errors
+    /// [`Error::Bucket`].
+    pub fn read(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        match self.connection.wait(self.get(key, None, MAX_BYTES))? {
+            Ok(content) => Ok(Some(content.bytes)),
+            Err(Failure {
+                kind: Kind::NoSuchKey,
+                ..
+            }) => Ok(None),
+            Err(failure) => Err(self.explain(Verb::Get, key, failure)),
+        }
+    }
+
+    /// The objects of these keys that are there, several read at once.
+    ///
+    /// # Errors
+    /// [`Error::Bucket`].
+    pub fn read_all(&self, keys: Vec<String>) -> Result<BTreeMap<String, Vec<u8>>> {
+        let read = self.connection.wait(self.get_all(keys))?;
+        let read = read.into_iter().filter_map(|(key, outcome)| match outcome {
+            Ok(content) => Some(Ok((key, content.bytes))),
+            Err(Failure {
+                kind: Kind::NoSuchKey,
+                ..
+            }) => None,
+            Err(failure) => Some(Err(self.explain(Verb::Get, &key, failure))),
+        });
+        read.collect()
+    }
+
+    /// Writes an object: it is whole or not there.
+    ///
+    /// # Errors
+    /// [`Error::Bucket`], [`Error::Interrupted`].
+    pub fn write(&self, key: &str, bytes: Vec<u8>, content_type: &str) -> Result<()> {
+        self.connection
+            .wait_with_grace(self.put(key, bytes, content_type))?
+            .map_err(|f| self.explain(Verb::Put, key, f))
+    }
+
+    /// Removes an object; one that is not there is no fault.
+    ///
+    /// # Errors
+    /// [`Error::Bucket`].
+    pub fn remove(&self, key: &str) -> Result<()> {
+        match self.connection.wait_with_grace(self.delete(key))? {
+            Err(Failure {
+                kind: Kind::NoSuchKey,
+                ..
+            })
+            | Ok(()) => Ok(()),
+            Err(failure) => Err(self.explain(Verb::Delete, key, failure)),
+        }
+    }
+
+    /// Why an object must not be read, in words.
+    pub(crate) fn missing_to_read(&self, failure: &Failure) -> String {
+        format!("{} ({failure})", self.missing(Verb::Get, failure))
+    }
+
+    /// The sentence for an object that could not be read, when that is the run's fault and not the object's.
+    pub(crate) fn explain_read(&self, key: &str, failure: Failure) -> Error {
+        self.explain(Verb::Get, key, failure)
+    }
+
+    /// Writes and removes a small object, before hours of work depend on it.
+    ///
+    /// # Errors
+    /// [`Error::Bucket`].
+    pub fn check_writable(&self) -> Result<()> {
+        self.write(PROBE, Vec::new(), "application/octet-stream")?;
+        self.remove(PROBE)
+    }
+}
+
+/// Pages of a listing in a row that may hold nothing; then it has no end.
+const MAX_EMPTY_PAGES: usize = 1000;
+/// The object that [`Prefix::check_writable`] writes.
+const PROBE: &str = ".fruits-probe";

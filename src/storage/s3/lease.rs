@@ -1,0 +1,173 @@
+//! A folder in a bucket that one run writes to: an object that its holder renews, taken over when it no longer does.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::explain::Verb;
+use super::failure::{Failure, Kind};
+use super::object::Condition;
+use super::prefix::Prefix;
+use crate::error::{Error, Result};
+use crate::storage::lock::{LOCK, holder};
+
+/// How often the holder writes the object anew.
+const RENEWED_EVERY: Duration = Duration::from_secs(10);
+/// An object that does not change for so long has no holder: told by watching it, since clocks differ.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+const MAX_LOCK_BYTES: u64 = 1 << 10;
+
+/// The right to write to a folder, renewed until this goes away.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    held: Arc<Held>,
+    /// Ends the renewals when it goes.
+    ends: Option<Sender<()>>,
+    renews: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Held {
+    prefix: Prefix,
+    etag: Mutex<String>,
+    is_lost: AtomicBool,
+}
+
+impl Prefix {
+    /// Takes the lease of this folder; where another run may have it, after watching for as long as that one may take to
+    /// renew it. A server that knows no conditions gives a lease to everyone.
+    ///
+    /// # Errors
+    /// [`Error::Bucket`] if another run renews it, [`Error::Interrupted`].
+    pub(crate) fn lease(&self) -> Result<Lease> {
+        let first = self.put_if(&Condition::Absent, 0)?;
+        let etag = match first {
+            Some(etag) => etag,
+            None => self.take_over()?,
+        };
+        let held = Arc::new(Held {
+            prefix: self.clone(),
+            etag: Mutex::new(etag),
+            is_lost: AtomicBool::new(false),
+        });
+        let (ends, ended) = channel();
+        let renewed = Arc::clone(&held);
+        let renews = std::thread::Builder::new()
+            .name("lease".to_owned())
+            .spawn(move || {
+                let mut n = 1;
+                while ended.recv_timeout(RENEWED_EVERY) == Err(RecvTimeoutError::Timeout) {
+                    // A fault of the network is tried again; what counts is looked at when something is to be written.
+                    let _ = renewed.renew(n);
+                    n += 1;
+                }
+            });
+        let renews = renews.map_err(|e| Error::Internal(format!("no thread for a lease: {e}")))?;
+        Ok(Lease {
+            held,
+            ends: Some(ends),
+            renews: Some(renews),
+        })
+    }
+
+    fn take_over(&self) -> Result<String> {
+        let Some(there) = self.read_lock()? else {
+            let gone = self.put_if(&Condition::Absent, 0)?;
+            return gone.ok_or_else(|| self.is_busy("another run"));
+        };
+        self.connection
+            .wait(async { tokio::time::sleep(PATIENCE).await })?;
+        let taken = self.put_if(&Condition::Matches(there.0), 0)?;
+        taken.ok_or_else(|| self.is_busy(&there.1))
+    }
+
+    /// ETag and text of the object.
+    fn read_lock(&self) -> Result<Option<(String, String)>> {
+        match self.connection.wait(self.get(LOCK, None, MAX_LOCK_BYTES))? {
+            Ok(content) => {
+                let text = String::from_utf8_lossy(&content.bytes);
+                let holder = text.lines().next().unwrap_or_default().to_owned();
+                Ok(Some((content.etag, holder)))
+            }
+            Err(Failure {
+                kind: Kind::NoSuchKey,
+                ..
+            }) => Ok(None),
+            Err(failure) => Err(self.explain(Verb::Get, LOCK, failure)),
+        }
+    }
+
+    /// Writes the object on a condition; `None` where that is not met.
+    fn put_if(&self, condition: &Condition, n_renewed: u64) -> Result<Option<String>> {
+        // Other text each time, or it would have the same ETag.
+        let text = format!("{}\nrenewed {n_renewed} times\n", holder());
+        let put = self.put_on(
+            LOCK,
+            text.into_bytes(),
+            "text/plain; charset=utf-8",
+            condition,
+        );
+        match self.connection.wait_with_grace(put)? {
+            Ok(etag) => Ok(Some(etag)),
+            Err(Failure {
+                kind: Kind::Changed | Kind::NoSuchKey,
+                ..
+            }) => Ok(None),
+            Err(failure) => match condition {
+                // Who may not read may not write on a condition: the lease stands and is not renewed.
+                Condition::Matches(etag) if failure.kind == Kind::Denied => Ok(Some(etag.clone())),
+                _ if failure.text.contains("NotImplemented") => Ok(Some(String::new())),
+                _ => Err(self.explain(Verb::Put, LOCK, failure)),
+            },
+        }
+    }
+
+    fn is_busy(&self, holder: &str) -> Error {
+        Error::Bucket {
+            message: format!(
+                "another run is writing to `{self}`; wait until it has ended, or name another folder"
+            ),
+            source: holder.to_owned().into(),
+        }
+    }
+}
+
+impl Held {
+    fn renew(&self, n: u64) -> Result<()> {
+        let mut etag = self.etag.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.prefix.put_if(&Condition::Matches(etag.clone()), n)? {
+            Some(renewed) => *etag = renewed,
+            None => self.is_lost.store(true, Ordering::Relaxed),
+        }
+        Ok(())
+    }
+}
+
+impl Lease {
+    /// Asks the bucket whether the lease still stands, before something is written that another run must not meet.
+    ///
+    /// # Errors
+    /// [`Error::Bucket`] if another run took it over, as after a suspension of this process.
+    pub fn check(&self) -> Result<()> {
+        self.held.renew(u64::MAX)?;
+        match self.held.is_lost.load(Ordering::Relaxed) {
+            false => Ok(()),
+            true => Err(self.held.prefix.is_busy("it took over what this run held")),
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        drop(self.ends.take());
+        if let Some(renews) = self.renews.take() {
+            let _ = renews.join();
+        }
+        if !self.held.is_lost.load(Ordering::Relaxed) {
+            let _ = self.held.prefix.remove(LOCK);
+        }
+    }
+}

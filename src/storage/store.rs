@@ -1,0 +1,279 @@
+//! Descriptors on disk: shards of fixed size, each committed by its receipt.
+//!
+//! A shard is `features/<fingerprint>/shard-00017.parquet`; `shard-00017.json` beside it is its receipt, written last.
+//! A shard without a receipt does not exist. Two runs on the same kind of processor may write the same shard at once:
+//! both write the same bytes.
+//!
+//! Shards in a bucket have the same names. They are copied to this machine when they are first needed, since PCA reads
+//! them several times.
+
+mod receipt;
+mod shard;
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use fruits_maths::Matrix;
+use polars::prelude::*;
+
+use crate::error::{Error, Result};
+use crate::frame::{MatrixExt, column, strings};
+use crate::schema::{ETAG, FEATURES, KEY, LABEL, SIZE_BYTES};
+use crate::storage::atomic;
+use crate::storage::digest;
+use crate::storage::lock;
+use crate::storage::place::{JSON, PARQUET, Place};
+use crate::storage::rejection::Rejection;
+use crate::storage::s3::Prefix;
+use crate::storage::temporary::{self, TempDir};
+
+pub use self::receipt::{Receipt, Work};
+#[doc(hidden)]
+pub use self::shard::{FOLDER, keys};
+pub use self::shard::{SHARD_LEN, Shard, manifest_text, plan};
+
+/// Shards on this machine, and in a bucket if they are to outlive it.
+#[derive(Debug)]
+pub struct Store {
+    root: PathBuf,
+    /// Goes away with the store.
+    _temporary: Option<TempDir>,
+    /// Tells other processes that the folder is in use.
+    _shared: Option<File>,
+    bucket: Option<Prefix>,
+}
+
+impl Store {
+    /// Takes a cache, or a folder that goes away with the store. A cache in a bucket has such a folder here as well, for
+    /// what is read again and again.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] if no temporary folder can be made.
+    pub fn open(cache: Option<&Place>) -> Result<Self> {
+        match cache {
+            None => Self::temporary(),
+            Some(Place::Folder(root)) => Ok(Self {
+                root: root.clone(),
+                _temporary: None,
+                _shared: lock::share(root, || {
+                    // What cannot be removed harms nobody.
+                    let _ = atomic::remove_partial(root);
+                }),
+                bucket: None,
+            }),
+            Some(Place::Bucket(prefix)) => Ok(Self {
+                bucket: Some(prefix.clone()),
+                ..Self::temporary()?
+            }),
+        }
+    }
+
+    fn temporary() -> Result<Self> {
+        let folder = temporary::folder("cache")?;
+        Ok(Self {
+            root: folder.path().to_path_buf(),
+            _temporary: Some(folder),
+            _shared: None,
+            bucket: None,
+        })
+    }
+
+    /// The folder here: the cache itself, or that of the copies of one in a bucket.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The bucket's folder of a cache that lies in one.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn bucket(&self) -> Option<&Prefix> {
+        self.bucket.as_ref()
+    }
+
+    /// The receipts of the shards that are committed, whose files are there in full length; `None` for each that is to be
+    /// computed.
+    ///
+    /// # Errors
+    /// [`Error::Bucket`] if the bucket cannot be listed or read, [`Error::Interrupted`] if `keep_going` says no.
+    pub fn receipts(
+        &self,
+        plan: &[Shard],
+        keep_going: &mut dyn FnMut() -> bool,
+    ) -> Result<Vec<Option<Receipt>>> {
+        let Some(prefix) = &self.bucket else {
+            return Ok(plan.iter().map(|shard| self.receipt(shard)).collect());
+        };
+        let listed = prefix.below(FOLDER).list(&mut |_| keep_going())?;
+        let sizes: BTreeMap<_, _> = listed
+            .into_iter()
+            .map(|o| (format!("{FOLDER}/{}", o.key), o.size_bytes))
+            .collect();
+        let there = plan
+            .iter()
+            .map(keys)
+            .filter(|k| sizes.contains_key(&k.data) && sizes.contains_key(&k.receipt));
+        let read = prefix.read_all(there.map(|k| k.receipt).collect())?;
+        let receipt = |shard: &Shard| {
+            let keys = keys(shard);
+            let receipt: Receipt = serde_json::from_slice(read.get(&keys.receipt)?).ok()?;
+            let whole = sizes.get(&keys.data) == Some(&receipt.size_bytes);
+            (whole && receipt.holds(shard)).then_some(receipt)
+        };
+        Ok(plan.iter().map(receipt).collect())
+    }
+
+    /// The receipt of a shard that is committed here.
+    fn receipt(&self, shard: &Shard) -> Option<Receipt> {
+        let (data, receipt) = self.paths(shard);
+        let receipt: Receipt = serde_json::from_slice(&fs::read(receipt).ok()?).ok()?;
+        let whole = fs::metadata(data).is_ok_and(|m| m.len() == receipt.size_bytes);
+        (whole && receipt.holds(shard)).then_some(receipt)
+    }
+
+    /// Writes a shard, then its receipt; here first, then in the bucket. `images` has the column `features`
+    /// `Array(Float32, n_features)`, which the file holds as bytes. A worker of a cluster says what it is called and when it
+    /// `began`.
+    ///
+    /// # Errors
+    /// [`Error::Storage`], [`Error::Bucket`]; [`Error::Invalid`] if there are no such features.
+    pub fn commit(
+        &self,
+        shard: &Shard,
+        mut images: DataFrame,
+        n_features: usize,
+        mut rejected: Vec<Rejection>,
+        began: Option<(&str, Instant)>,
+    ) -> Result<Receipt> {
+        // Another run may have been faster; its file must stay the one its receipt names. What is here of a bucket is a copy.
+        if self.bucket.is_none()
+            && let Some(receipt) = self.receipt(shard)
+        {
+            return Ok(receipt);
+        }
+        let (data, receipt_path) = self.paths(shard);
+        create_parent(&data)?;
+        let features = Matrix::from_arrays(&images, FEATURES)?;
+        images.with_column(features.to_binaries(FEATURES))?;
+        let mut bytes = Vec::new();
+        // One row group: a shard is always read whole.
+        ParquetWriter::new(&mut bytes)
+            .with_compression(ParquetCompression::Lz4Raw)
+            .with_row_group_size(Some(SHARD_LEN))
+            .set_parallel(false)
+            .finish(&mut images)?;
+        atomic::write_below(&self.root, &data, &bytes)?;
+        rejected.sort();
+        let receipt = Receipt::new(
+            shard,
+            &bytes,
+            [images.height(), n_features],
+            rejected,
+            began.map(|(worker, began)| Work::since(worker, began)),
+        );
+        let text = serde_json::to_vec_pretty(&receipt)
+            .map_err(|e| Error::Internal(format!("a receipt is no JSON: {e}")))?;
+        atomic::write_below(&self.root, &receipt_path, &text)?;
+        if let Some(prefix) = &self.bucket {
+            let keys = keys(shard);
+            prefix.write(&keys.data, bytes, PARQUET)?;
+            prefix.write(&keys.receipt, text, JSON)?;
+        }
+        Ok(receipt)
+    }
+
+    /// Reads a committed shard: the columns that [`Store::commit`] was given but `features`, and these, n x n_features.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if the file is not the one its receipt names, or holds other images than the plan; the receipt is
+    /// then taken back, so that the shard is computed again. [`Error::Storage`], [`Error::Bucket`].
+    pub fn read(&self, shard: &Shard, receipt: &Receipt) -> Result<(DataFrame, Matrix)> {
+        let (data, receipt_path) = self.paths(shard);
+        let mut is_here = data.exists();
+        if is_here && self.bucket.is_some() && digest::of(atomic::read(&data)?) != receipt.sha256 {
+            // A copy of what was there before.
+            remove(&data)?;
+            is_here = false;
+        }
+        let bytes = match &self.bucket {
+            Some(prefix) if !is_here => prefix.read(&keys(shard).data)?.unwrap_or_default(),
+            _ => atomic::read(&data)?,
+        };
+        let as_named = digest::of(&bytes) == receipt.sha256;
+        let Some(read) = as_named.then(|| contents(&bytes, shard, receipt)).flatten() else {
+            remove(&receipt_path)?;
+            let mut place = data.display().to_string();
+            if let Some(prefix) = &self.bucket {
+                remove(&data)?;
+                prefix.remove(&keys(shard).receipt)?;
+                place = format!("{prefix}{}", keys(shard).data);
+            }
+            return Err(Error::Damaged { shard: place });
+        };
+        if !is_here {
+            create_parent(&data)?;
+            atomic::write_below(&self.root, &data, &bytes)?;
+        }
+        Ok(read)
+    }
+
+    fn paths(&self, shard: &Shard) -> (PathBuf, PathBuf) {
+        let keys = keys(shard);
+        (self.root.join(keys.data), self.root.join(keys.receipt))
+    }
+}
+
+/// The images and the features in the bytes of a shard, if they are those of the plan.
+fn contents(bytes: &[u8], shard: &Shard, receipt: &Receipt) -> Option<(DataFrame, Matrix)> {
+    let images = ParquetReader::new(std::io::Cursor::new(bytes))
+        .set_rechunk(true)
+        .finish()
+        .ok()?;
+    let features = Matrix::from_binaries(&images, FEATURES, receipt.n_features).ok()?;
+    let is_planned = if shard.is_only_named() {
+        images.height() == receipt.n_images
+    } else {
+        let rejected = receipt.rejected_keys();
+        let planned = identities(&shard.manifest)?.into_iter();
+        let planned: Vec<_> = planned
+            .filter(|image| !rejected.contains(image.0))
+            .collect();
+        identities(&images)? == planned
+    };
+    is_planned.then_some(())?;
+    Some((images.drop(FEATURES).ok()?, features))
+}
+
+/// Key, label, ETag and size of each image.
+fn identities(images: &DataFrame) -> Option<Vec<(&str, &str, &str, u64)>> {
+    let [keys, labels, etags] = [KEY, LABEL, ETAG].map(|name| strings(images, name).ok());
+    let sizes = column(images, SIZE_BYTES).ok()?.u64().ok()?;
+    let rows = keys?
+        .into_iter()
+        .zip(labels?)
+        .zip(etags?)
+        .zip(sizes.no_null_iter());
+    Some(
+        rows.map(|(((key, label), etag), size)| (key, label, etag, size))
+            .collect(),
+    )
+}
+
+fn create_parent(path: &Path) -> Result<()> {
+    match path.parent() {
+        Some(folder) => fs::create_dir_all(folder).map_err(Error::storage("create folder", folder)),
+        None => Ok(()),
+    }
+}
+
+fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::storage("remove", path)(e))
+        }
+        _ => Ok(()),
+    }
+}

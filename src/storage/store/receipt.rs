@@ -1,0 +1,133 @@
+//! What commits a shard.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+use super::shard::{SCHEMA, Shard};
+use crate::frame::strings;
+use crate::schema::KEY;
+use crate::storage::digest;
+use crate::storage::rejection::Rejection;
+
+/// What commits a shard.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    schema: String,
+    /// Place in the plan.
+    pub index: usize,
+    /// Of the shard.
+    pub fingerprint: String,
+    /// Rows of the shard.
+    pub n_images: usize,
+    /// Values of a descriptor.
+    pub n_features: usize,
+    /// Size of the shard's file in bytes.
+    pub size_bytes: u64,
+    /// SHA-256 of the shard's file.
+    pub sha256: String,
+    /// Files of the shard that could not be used.
+    pub rejected: Vec<Rejection>,
+    /// Which worker of a cluster did it; absent if it was done in the run's own process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work: Option<Work>,
+    /// SHA-256 of the receipt itself, as compact JSON in which this is empty.
+    #[serde(default)]
+    seal: String,
+}
+
+/// Who did a task of a cluster, and how long it took.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Work {
+    /// Name of the worker.
+    pub worker: String,
+    /// From the task's begin to its receipt, without waiting for the network that another task held, in milliseconds.
+    pub wall_ms: u64,
+}
+
+impl Work {
+    /// A task that ends now.
+    #[must_use]
+    pub fn since(worker: &str, began: Instant) -> Self {
+        Self {
+            worker: worker.to_owned(),
+            wall_ms: began.elapsed().as_millis() as u64,
+        }
+    }
+}
+
+impl Receipt {
+    /// Of a shard whose file holds `bytes`: n_images x n_features.
+    pub(super) fn new(
+        shard: &Shard,
+        bytes: &[u8],
+        [n_images, n_features]: [usize; 2],
+        rejected: Vec<Rejection>,
+        work: Option<Work>,
+    ) -> Self {
+        let bare = Self {
+            schema: SCHEMA.to_owned(),
+            index: shard.index,
+            fingerprint: shard.fingerprint.clone(),
+            n_images,
+            n_features,
+            size_bytes: bytes.len() as u64,
+            sha256: digest::of(bytes),
+            rejected,
+            work,
+            seal: String::new(),
+        };
+        Self {
+            seal: bare.digest(),
+            ..bare
+        }
+    }
+
+    /// Whether it commits this shard, for good: a file that could not be read then may be readable now.
+    pub(super) fn holds(&self, shard: &Shard) -> bool {
+        self.commits(shard) && self.is_lasting()
+    }
+
+    /// Whether it commits this shard, perhaps for now only.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn commits(&self, shard: &Shard) -> bool {
+        self.schema == SCHEMA
+            && self.fingerprint == shard.fingerprint
+            && self.index == shard.index
+            && self.seal == self.digest()
+            && (shard.is_only_named() || self.tells_all(shard))
+    }
+
+    /// SHA-256 of everything but the seal.
+    fn digest(&self) -> String {
+        let bare = Self {
+            seal: String::new(),
+            ..self.clone()
+        };
+        digest::of(serde_json::to_vec(&bare).unwrap_or_default())
+    }
+
+    pub(super) fn rejected_keys(&self) -> BTreeSet<&str> {
+        self.rejected.iter().map(|r| r.key.as_str()).collect()
+    }
+
+    /// Whether each file of the shard is an image or rejected, and no other is.
+    fn tells_all(&self, shard: &Shard) -> bool {
+        let Ok(keys) = strings(&shard.manifest, KEY) else {
+            return false;
+        };
+        let rejected = self.rejected_keys();
+        let n_known = keys.iter().filter(|key| rejected.contains(*key)).count();
+        rejected.len() == self.rejected.len()
+            && n_known == rejected.len()
+            && self.n_images == keys.len() - n_known
+    }
+
+    /// Whether another run would reject the same files.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        self.rejected.iter().all(|r| r.reason.is_lasting())
+    }
+}
