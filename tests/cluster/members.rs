@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::bucket;
@@ -19,6 +20,8 @@ pub struct Cluster {
     pub address: String,
     workers: BTreeMap<String, Child>,
     folder: tempfile::TempDir,
+    /// What all members said, for whoever reads why a test failed.
+    said: Arc<Mutex<String>>,
 }
 
 impl Cluster {
@@ -34,7 +37,8 @@ impl Cluster {
 
     /// Starts `report scheduler` with whatever else it was told.
     pub fn start_bound(report: Report) -> Self {
-        let (scheduler, line) = first_line(report.start());
+        let said = Arc::default();
+        let (scheduler, line) = first_line(report.start(), &said);
         let address = line.split("ballista://").nth(1);
         let address = address.unwrap_or_else(|| panic!("the scheduler said: {line}"));
         let folder = tempfile::tempdir().expect("a folder");
@@ -44,6 +48,7 @@ impl Cluster {
             address: address.trim().trim_end_matches('`').to_owned(),
             workers: BTreeMap::new(),
             folder,
+            said,
         }
     }
 
@@ -64,7 +69,7 @@ impl Cluster {
             .args(["--secret", &self.secret()])
             .args(["--threads", "1", "--heartbeat", "1"]);
         let before = self.n_known();
-        let (child, line) = first_line(report.start());
+        let (child, line) = first_line(report.start(), &self.said);
         assert!(line.contains("takes tasks"), "the worker said: {line}");
         self.workers.insert(name.to_owned(), child);
         // A run that begins earlier may be done before the worker is there.
@@ -130,15 +135,26 @@ impl Drop for Cluster {
             let _ = child.kill();
             let _ = child.wait();
         }
+        if std::thread::panicking() {
+            let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+            eprintln!("what the members said:\n{said}");
+        }
     }
 }
 
-/// The first line of standard error; the rest is read and thrown away, so that nothing waits for a reader.
-fn first_line(mut child: Child) -> (Child, String) {
+/// The first line of standard error; the rest is gathered in `said`, so that nothing waits for a reader.
+fn first_line(mut child: Child, said: &Arc<Mutex<String>>) -> (Child, String) {
     let mut stderr = BufReader::new(child.stderr.take().expect("a pipe"));
     let mut line = String::new();
     stderr.read_line(&mut line).expect("a line");
-    std::thread::spawn(move || stderr.read_to_end(&mut Vec::new()));
+    let said = said.clone();
+    let who = child.id();
+    std::thread::spawn(move || {
+        for line in stderr.lines().map_while(Result::ok) {
+            let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+            said.push_str(&format!("{who}: {line}\n"));
+        }
+    });
     (child, line)
 }
 

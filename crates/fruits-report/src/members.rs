@@ -241,13 +241,11 @@ fn work(options: &WorkerOptions) -> Result<u8> {
         connect_s: options.connect_timeout,
     };
     let stop = signals::listen()?;
-    serve_worker(
-        &params,
-        Arc::new(move |ticket| worker.run(ticket)),
-        start_anew,
-    )?;
+    let stopped = || stop.load(std::sync::atomic::Ordering::Relaxed);
+    let kernel = Arc::new(move |ticket: &str| worker.run(ticket));
+    serve_worker(&params, kernel, &stopped, start_anew)?;
     // A scheduler that took it for lost sends it away as soon as it can reach it again.
-    if !stop.load(std::sync::atomic::Ordering::Relaxed) {
+    if !stopped() {
         start_anew();
     }
     Ok(code::COMPLETE)

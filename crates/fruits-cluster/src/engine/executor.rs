@@ -25,6 +25,7 @@ use fruits::{Error, Result};
 
 use super::plan::TasksOnly;
 use super::session::{Kernel, MESSAGE_BYTES, config, internal, registry, runtime};
+use crate::task::now_ms;
 
 /// Longest wait for a connection.
 const TRY: Duration = Duration::from_secs(5);
@@ -37,7 +38,7 @@ const LEAST_DEAF: Duration = Duration::from_secs(20);
 /// How a worker works.
 #[derive(Debug, Clone)]
 pub struct WorkerParams {
-    /// What it is called in receipts and reports; no two workers of a scheduler may share a name.
+    /// What the scheduler's log calls it.
     pub name: String,
     /// Where its scheduler is.
     pub scheduler: Endpoint,
@@ -51,9 +52,9 @@ pub struct WorkerParams {
     pub connect_s: u16,
 }
 
-/// Takes tasks until SIGINT or SIGTERM, which let those that run come to their end, or until the scheduler sends it away,
-/// which it does when it took the worker for lost and can reach it again. `cut_off` is called when the scheduler can be
-/// reached and has heard nothing for five heartbeats: sent away, Ballista's executor may hang at its end.
+/// Takes tasks until SIGINT or SIGTERM, which let those that run come to their end and make `stop` true, or until the
+/// scheduler took the worker for lost, sent it away, and can be reached again. `cut_off` is called when the scheduler can
+/// be reached and has heard nothing for five heartbeats: sent away, Ballista's executor may hang at its end.
 ///
 /// # Errors
 /// [`Error::Invalid`] if the scheduler does not answer, [`Error::Storage`] without a temporary folder,
@@ -61,6 +62,7 @@ pub struct WorkerParams {
 pub fn serve_worker(
     params: &WorkerParams,
     kernel: Kernel,
+    stop: &dyn Fn() -> bool,
     cut_off: impl Fn() + Send + 'static,
 ) -> Result<()> {
     // For the one-line results of tasks.
@@ -71,7 +73,12 @@ pub fn serve_worker(
     let options = settings(params, [port, grpc_port], folder.path(), kernel);
     watch(params, options.health.clone(), cut_off);
     let served = runtime()?.block_on(start_executor_process(Arc::new(options)));
-    served.map_err(internal)
+    served.map_err(internal)?;
+    // The network may be parted for longer than a start would wait.
+    while !stop() && connect(&params.scheduler).is_err() {
+        std::thread::sleep(TRY / 10);
+    }
+    Ok(())
 }
 
 /// What Ballista's executor is told.
@@ -84,7 +91,8 @@ pub(super) fn settings(
     let Endpoint { host, port: at } = &params.scheduler;
     ExecutorProcessConfig {
         health: ExecutorHealth::new(),
-        executor_id: params.name.clone(),
+        // The scheduler refuses an id that it still counts as alive, and a worker that starts anew comes back at once.
+        executor_id: format!("{}-{}-{}", params.name, std::process::id(), now_ms()),
         bind_host: params.bind.to_string(),
         external_host: Some(params.bind.to_string()),
         port,
