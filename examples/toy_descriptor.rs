@@ -8,8 +8,9 @@
 
 use fruits::features::{Descriptor, Input, features};
 use fruits::load::{LoadParams, load, read};
-use fruits::pca::{Keep, PcaExt, PcaParams, PcaParamsExt};
-use fruits::quality::{DEFAULT_NEIGHBORS, quality};
+use fruits::pca::{Keep, Pca, PcaExt, PcaParams, PcaParamsExt};
+use fruits::polars::prelude::DataFrame;
+use fruits::quality::{DEFAULT_NEIGHBORS, Measures, quality};
 use fruits::record::{About, Fact};
 use fruits::resize::{Filter, resize};
 use fruits::source::Source;
@@ -21,7 +22,7 @@ const GRID: usize = 8;
 const CELL: usize = 224 / GRID;
 
 /// Mean brightness of each cell, 0 to 1, row by row.
-struct Brightness;
+pub struct Brightness;
 
 impl Descriptor for Brightness {
     fn name(&self) -> &'static str {
@@ -85,9 +86,9 @@ fn means(rgb: &[u8]) -> impl Iterator<Item = f32> {
         .map(move |sum| (f64::from(sum) / largest) as f32)
 }
 
-fn main() -> Result<()> {
-    let folder = std::env::args().nth(1);
-    let source = Source::folder(folder.unwrap_or_else(|| "data-sample".to_owned()))?;
+/// The chain up to the figures, as a notebook would go: images, analysis, quality.
+pub fn explore(folder: &str) -> Result<(DataFrame, Pca, Measures)> {
+    let source = Source::folder(folder)?;
     let manifest = load(&source, &LoadParams::default())?.manifest;
     let pixels = resize(&read(&source, &manifest)?, Filter::Bicubic)?.images;
     let described = features(&pixels, &mut Brightness, &mut |_| true)?.images;
@@ -102,6 +103,12 @@ fn main() -> Result<()> {
         images.with_column(embedded.frame.column(name)?.clone())?;
     }
     let quality = quality(&images, DEFAULT_NEIGHBORS, embedded.seed)?.record;
+    Ok((images, pca, quality))
+}
+
+fn main() -> Result<()> {
+    let folder = std::env::args().nth(1);
+    let (images, pca, quality) = explore(folder.as_deref().unwrap_or("data-sample"))?;
     let share: f64 = pca.explained_variance_ratio().iter().sum();
     println!("{} images, {} values each", images.height(), GRID * GRID);
     println!("16 components: {:.1} % of the variance", 100.0 * share);

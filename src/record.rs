@@ -28,7 +28,7 @@ pub use self::timings::{ClusterRecord, LostTry, Part, Stage, Timings, WorkerReco
 pub use crate::steps::describe::{About, Fact, NetworkRecord};
 pub use crate::steps::duplicates::NearDuplicate;
 pub use crate::steps::findings::{Disagreement, FindingsRecord, Outlier, Representative};
-pub use crate::steps::pca::Needed;
+pub use crate::steps::pca::{Needed, PcaRecord, Reconstruction};
 pub use crate::steps::projection::{
     Figure, FigureValue, Measured, ProjectionLabels, ProjectionQuality, ProjectionRecord,
     TsneRecord,
@@ -212,50 +212,6 @@ pub struct SplitCount {
     pub split: String,
     /// Images.
     pub n: u64,
-}
-
-/// The principal components.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PcaRecord {
-    /// `krylov` or `linfa`.
-    pub solver: String,
-    /// Seed of the starting block.
-    pub seed: u64,
-    /// Components kept.
-    pub n_components: usize,
-    /// The rule that fixed that number, in words.
-    pub rule: String,
-    /// Largest number of components with variance: min(n - 1, n_features).
-    pub rank_limit: usize,
-    /// Variance along each kept component (divided by n - 1).
-    pub explained_variance: Vec<f64>,
-    /// The same, relative to the total variance of all features.
-    pub explained_variance_ratio: Vec<f64>,
-    /// Sum of the ratios.
-    pub explained_variance_ratio_sum: f64,
-    /// Ratios past the kept components that the solver also found, for the scree plot.
-    pub further_ratios: Vec<f64>,
-    /// Total variance of all features (divided by n - 1).
-    pub total_variance: f64,
-    /// Largest relative residual of a kept component; absent where the solver gives none.
-    pub residual: Option<f64>,
-    /// Passes over the descriptors.
-    pub n_passes: usize,
-    /// Whether the stopping rule was met before the cap.
-    pub converged: bool,
-    /// How many components 90, 95 and 99 % of the variance take.
-    pub needed: Vec<Needed>,
-    /// Images that the kept components describe worst, worst first, at most twelve.
-    pub worst_reconstructed: Vec<Reconstruction>,
-}
-
-/// How badly the kept components describe an image.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Reconstruction {
-    /// The image.
-    pub key: String,
-    /// Share of the image's squared distance from the mean that is lost, 0 to 1.
-    pub lost: f64,
 }
 
 /// An image before and after the resize.

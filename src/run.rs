@@ -54,7 +54,7 @@ pub use self::pace::{Pace, Rate};
 pub use self::params::Params;
 use self::plan::Planned;
 pub use self::plan::{Plan, dry_run};
-pub(crate) use self::record::{MAX_DUPLICATE_GROUPS, pca_record};
+pub(crate) use self::record::MAX_DUPLICATE_GROUPS;
 use self::record::{begin_record, examples};
 use self::reduction::reduce;
 use self::stages::{features, gathered, mending};
@@ -141,7 +141,7 @@ fn steps(params: &Params, control: &mut Control) -> Result<Outcome> {
         };
     } else {
         run.features = Some(descriptor.record(
-            &stats,
+            stats,
             &loaded.rejected,
             params.filter,
             rows.n_cols(),

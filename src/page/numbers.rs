@@ -54,20 +54,20 @@ pub(super) fn features(run: &Run) -> Option<Features> {
         ),
         facts: told.chain(own).collect(),
         statistics: vec![
-            Fact::new("Exact zeros", percent(f.zero_ratio)),
-            Fact::new("Smallest value", number(f.min)),
-            Fact::new("Mean value", number(f.mean)),
-            Fact::new("Largest value", number(f.max)),
-            Fact::new("Smallest norm", number(f.norm_min)),
-            Fact::new("Mean norm", number(f.norm_mean)),
-            Fact::new("Largest norm", number(f.norm_max)),
+            Fact::new("Exact zeros", percent(f.stats.zero_ratio)),
+            Fact::new("Smallest value", number(f.stats.min)),
+            Fact::new("Mean value", number(f.stats.mean)),
+            Fact::new("Largest value", number(f.stats.max)),
+            Fact::new("Smallest norm", number(f.stats.norm_min)),
+            Fact::new("Mean norm", number(f.stats.norm_mean)),
+            Fact::new("Largest norm", number(f.stats.norm_max)),
             Fact::new("NaN or infinite", count(f.n_non_finite)),
             Fact::new(
                 "Features with one value in all images",
                 format!(
                     "{} ({})",
-                    count(f.n_constant),
-                    percent(f.n_constant as f64 / f.n_features.max(1) as f64)
+                    count(f.stats.n_constant),
+                    percent(f.stats.n_constant as f64 / f.n_features.max(1) as f64)
                 ),
             ),
         ],

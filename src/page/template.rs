@@ -12,8 +12,14 @@ const HTML: &str = include_str!("../../templates/report.html");
 const MACROS: &str = include_str!("../../templates/macros.html");
 const COMPARISON: &str = include_str!("../../templates/comparison.html");
 const CLUSTER: &str = include_str!("../../templates/cluster.html");
+const QUALITY: &str = include_str!("../../templates/quality.html");
 const DIFF: &str = include_str!("../../templates/diff.html");
-pub(super) const STYLE: &str = include_str!("../../templates/report.css");
+/// One style sheet, its files in the order of the cascade.
+pub(super) const STYLE: &str = concat!(
+    include_str!("../../templates/report.css"),
+    include_str!("../../templates/scatter.css"),
+    include_str!("../../templates/pictures.css"),
+);
 /// One script in one scope, its files in the order of use.
 pub(super) const SCRIPT: &str = concat!(
     "\"use strict\";\n{\n",
@@ -46,6 +52,7 @@ fn environment() -> Result<Environment<'static>> {
         ("macros.html", MACROS),
         ("comparison.html", COMPARISON),
         ("cluster.html", CLUSTER),
+        ("quality.html", QUALITY),
         ("diff.html", DIFF),
     ] {
         environment

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::steps::describe::{About, Fact, NetworkRecord};
+use crate::steps::describe::{About, DescriptorStats, Fact, NetworkRecord};
 
 /// The descriptors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -14,24 +14,11 @@ pub struct FeaturesRecord {
     pub filter: String,
     /// Values of a descriptor.
     pub n_features: usize,
-    /// Share of exact zeros, 0 to 1.
-    pub zero_ratio: f64,
-    /// Smallest value.
-    pub min: f64,
-    /// Largest value.
-    pub max: f64,
-    /// Mean of all values.
-    pub mean: f64,
-    /// Smallest Euclidean norm of a descriptor.
-    pub norm_min: f64,
-    /// Mean Euclidean norm.
-    pub norm_mean: f64,
-    /// Largest Euclidean norm.
-    pub norm_max: f64,
+    /// What they are like; its keys stand beside the others.
+    #[serde(flatten)]
+    pub stats: DescriptorStats,
     /// Images with a value that was NaN or infinite; they are rejected.
     pub n_non_finite: u64,
-    /// Features with the same value in every image.
-    pub n_constant: u64,
     /// SHA-256 over everything but the images that decides the descriptors: decoders, preprocessing, descriptor, code.
     pub fingerprint: String,
     /// Name of the descriptor, as in `--descriptor`; records without it are of VGG16.

@@ -6,13 +6,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::error::Result;
 use crate::record::{Fact, FeaturesRecord, Provenance, Version};
 use crate::steps::describe::{
-    self, Cpu, Descriptor, DescriptorName, Model, Precision, RuntimeFolder,
+    self, Cpu, Descriptor, DescriptorName, DescriptorStats, Model, Precision, RuntimeFolder,
 };
 use crate::steps::resize::Filter;
 use crate::storage::digest;
 use crate::storage::rejection::{self, Rejection};
-
-use super::gather::FeatureStats;
 
 /// The descriptor of a run, not loaded as long as nobody computes with it: a run whose shards are all there never loads a
 /// network.
@@ -86,7 +84,7 @@ impl Chosen {
     /// What the record of a run says of it.
     pub fn record(
         &self,
-        stats: &FeatureStats,
+        stats: DescriptorStats,
         rejected: &[Rejection],
         filter: Filter,
         n_features: usize,
@@ -110,15 +108,8 @@ impl Chosen {
             network: descriptor.network(),
             filter: filter.to_string(),
             n_features,
-            zero_ratio: stats.zero_ratio,
-            min: stats.min,
-            max: stats.max,
-            mean: stats.mean,
-            norm_min: stats.norm_min,
-            norm_mean: stats.norm_mean,
-            norm_max: stats.norm_max,
+            stats,
             n_non_finite: non_finite.count() as u64,
-            n_constant: stats.n_constant,
             fingerprint: digest::of(recipe.as_bytes()),
             descriptor: descriptor.name().to_owned(),
             about: Some(descriptor.about()),

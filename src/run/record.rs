@@ -8,8 +8,8 @@ use polars::prelude::*;
 use crate::error::{Error, Result};
 use crate::frame::{column, strings};
 use crate::record::{
-    ClassCount, Dataset, Example, ImageCounts, ModeCount, Origin, Parameter, PcaRecord, Provenance,
-    QualityRecord, Reconstruction, Run, SCHEMA, SizeCount, SourceRecord, SplitCount, Status,
+    ClassCount, Dataset, Example, ImageCounts, ModeCount, Origin, Parameter, Provenance,
+    QualityRecord, Run, SCHEMA, SizeCount, SourceRecord, SplitCount, Status,
 };
 use crate::schema::{HEIGHT, KEY, LABEL, MODE, ORIENTATION, SHA256, SPLIT, WIDTH};
 use crate::steps::load::{Loaded, wanted};
@@ -25,43 +25,8 @@ const MAX_EXAMPLES: usize = 5;
 /// Share of the images by which frames of the same object may raise label accuracy before a reader is told: what sampling
 /// 100 images leaves open (twice the standard error at 0.95).
 const FLATTERY: f64 = 0.05;
-/// Shares of the variance a reader asks for.
-const SHARES: [f64; 3] = [0.90, 0.95, 0.99];
-
-/// What is recorded of a fitted PCA.
-pub(crate) fn pca_record(pca: &Pca, worst_reconstructed: Vec<Reconstruction>) -> PcaRecord {
-    let ratios = pca.explained_variance_ratio();
-    PcaRecord {
-        solver: pca.solver().to_string(),
-        seed: pca.seed(),
-        n_components: pca.n_components(),
-        rule: rule(pca.requested()),
-        rank_limit: pca.rank_limit(),
-        explained_variance: pca.explained_variance().to_vec(),
-        explained_variance_ratio_sum: ratios.iter().sum(),
-        explained_variance_ratio: ratios,
-        further_ratios: pca.further_ratios(),
-        total_variance: pca.total_variance(),
-        residual: pca.residual(),
-        n_passes: pca.n_passes(),
-        converged: pca.converged(),
-        needed: SHARES.iter().map(|&share| pca.needed(share)).collect(),
-        worst_reconstructed,
-    }
-}
-
-/// How the number of components was fixed, in words.
-fn rule(keep: Keep) -> String {
-    match keep {
-        Keep::Components(n) => format!("the first {n} components, a fixed number"),
-        Keep::Variance(share) => {
-            format!(
-                "the fewest components that explain {} % of the total variance",
-                100.0 * share
-            )
-        }
-    }
-}
+/// Share of the variance below which a reader is told.
+const ENOUGH_VARIANCE: f64 = 0.90;
 
 pub(super) fn pca_warnings(params: &Params, pca: &Pca) -> Vec<String> {
     let mut warnings = Vec::new();
@@ -75,7 +40,7 @@ pub(super) fn pca_warnings(params: &Params, pca: &Pca) -> Vec<String> {
                 pca.n_components()
             ));
         }
-        if kept < SHARES[0] {
+        if kept < ENOUGH_VARIANCE {
             warnings.push(format!(
                 "{} components explain {:.1} % of the variance, less than 90 %",
                 pca.n_components(),

@@ -4,13 +4,13 @@ use polars::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::frame::strings;
-use crate::record::{Reconstruction, Run, Status};
+use crate::record::{PcaRecord, Reconstruction, Run, Status};
 use crate::schema::KEY;
 use crate::steps::pca::{Pca, score_columns};
 
 use super::control::{Control, Done, Watch};
 use super::params::Params;
-use super::record::{pca_record, pca_warnings};
+use super::record::pca_warnings;
 use super::workers::Rows;
 
 /// Worst-reconstructed images that the report shows.
@@ -72,7 +72,7 @@ pub(super) fn reduce(
         }
     };
     run.warnings.extend(pca_warnings(params, &pca));
-    run.pca = Some(pca_record(&pca, worst));
+    run.pca = Some(PcaRecord::of(&pca, worst));
     Ok(Some(pca))
 }
 

@@ -11,13 +11,13 @@ use polars::prelude::DataFrame;
 
 use crate::error::Result;
 use crate::record::{ClusterRecord, Part};
+use crate::steps::describe::DescriptorStats;
 use crate::steps::pca::{Pca, PcaParams};
 use crate::steps::resize::Filter;
 use crate::storage::source::Source;
 use crate::storage::store::{Receipt, Shard, Store};
 
 use super::descriptor::Chosen;
-use super::gather::FeatureStats;
 
 /// Longest time in seconds without a task finished, before workers of a cluster are asked anew: a shard of 128 images takes
 /// 18 s on one core in f32, and S3 may be asked five times, 30 s each.
@@ -90,7 +90,7 @@ pub struct Gathered<'a> {
     pub images: DataFrame,
     /// What the descriptors are like.
     #[doc(hidden)]
-    pub stats: FeatureStats,
+    pub stats: DescriptorStats,
     /// The descriptors, in the order of `images`.
     pub rows: Box<dyn Rows + 'a>,
 }

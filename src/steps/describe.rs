@@ -2,6 +2,7 @@
 
 mod colour;
 mod descriptor;
+mod stats;
 mod vgg16;
 mod words;
 
@@ -14,6 +15,7 @@ use polars::prelude::*;
 
 pub use self::colour::Colour;
 pub use self::descriptor::{Descriptor, Input};
+pub use self::stats::{DescriptorStats, Running, Survey};
 pub use self::vgg16::{
     Arithmetic, BATCH, Cpu, KNOWN_MODEL_SHA256, Model, Precision, RuntimeFolder, Vgg16,
     onnxruntime_version,

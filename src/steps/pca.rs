@@ -4,6 +4,7 @@
 //! A [`PcaParams`] is fitted to a frame, or to any [`RowBlocks`] that need not fit in memory, and gives an owned
 //! [`Pca`]. What it computes, and how, stands in [`fruits_maths::pca`].
 
+mod record;
 mod saved;
 
 use std::path::Path;
@@ -15,6 +16,8 @@ pub use fruits_maths::pca::{
     wire::{Factor, Reader, put, put_count},
 };
 use polars::prelude::*;
+
+pub use self::record::{PcaRecord, Reconstruction};
 
 use crate::error::Result;
 use crate::frame::MatrixExt;

@@ -18,8 +18,10 @@ use super::recorded::{Duplicate, Recorded, duplicates};
 use crate::error::{Error, Result};
 use crate::frame::{MatrixExt, add_by_key, column, strings};
 use crate::outputs::{self, DUPLICATES, EMBEDDINGS, MANIFEST, PCA};
-use crate::record::{ClassCount, FigureValue, NearDuplicate, ProjectionQuality, ProjectionRecord};
-use crate::run::{MAX_DUPLICATE_GROUPS, pca_record};
+use crate::record::{
+    ClassCount, FigureValue, NearDuplicate, PcaRecord, ProjectionQuality, ProjectionRecord,
+};
+use crate::run::MAX_DUPLICATE_GROUPS;
 use crate::schema::{KEY, LABEL, SHA256, TSNE, TSNE_X};
 use crate::steps::duplicates::near_duplicates_in;
 use crate::steps::findings::{OUTLIER_NEIGHBORS, findings_in};
@@ -208,7 +210,7 @@ impl Recorded {
         };
         let said = self.run.pca.as_ref();
         let worst = said.map(|said| said.worst_reconstructed.clone());
-        let found = pca_record(pca, worst.unwrap_or_default());
+        let found = PcaRecord::of(pca, worst.unwrap_or_default());
         let faults = follows("pca", &said, &Some(found)).map(|fault| {
             let mut faults: Vec<_> = fault.into_iter().collect();
             if pca.fingerprint() != self.run.provenance.manifest_sha256 {

@@ -41,49 +41,49 @@ const METRICS: [Metric; 10] = [
     // 2.2e-5.
     Metric {
         name: "zeros",
-        of: |run| run.features.as_ref().map(|f| f.zero_ratio),
+        of: |run| run.features.as_ref().map(|f| f.stats.zero_ratio),
         tolerance: Tolerance::Absolute(1e-4),
     },
     // Both 0, as behind a rectifier.
     Metric {
         name: "smallest value",
-        of: |run| run.features.as_ref().map(|f| f.min),
+        of: |run| run.features.as_ref().map(|f| f.stats.min),
         tolerance: Tolerance::Relative(3e-3),
     },
     // 9.2e-4.
     Metric {
         name: "largest value",
-        of: |run| run.features.as_ref().map(|f| f.max),
+        of: |run| run.features.as_ref().map(|f| f.stats.max),
         tolerance: Tolerance::Relative(3e-3),
     },
     // 6.4e-4.
     Metric {
         name: "mean value",
-        of: |run| run.features.as_ref().map(|f| f.mean),
+        of: |run| run.features.as_ref().map(|f| f.stats.mean),
         tolerance: Tolerance::Relative(2e-3),
     },
     // 6.2e-4.
     Metric {
         name: "smallest norm",
-        of: |run| run.features.as_ref().map(|f| f.norm_min),
+        of: |run| run.features.as_ref().map(|f| f.stats.norm_min),
         tolerance: Tolerance::Relative(2e-3),
     },
     // 1.0e-3.
     Metric {
         name: "largest norm",
-        of: |run| run.features.as_ref().map(|f| f.norm_max),
+        of: |run| run.features.as_ref().map(|f| f.stats.norm_max),
         tolerance: Tolerance::Relative(3e-3),
     },
     // 2 of 8,578.
     Metric {
         name: "constant features",
-        of: |run| run.features.as_ref().map(|f| f.n_constant as f64),
+        of: |run| run.features.as_ref().map(|f| f.stats.n_constant as f64),
         tolerance: Tolerance::Absolute(10.0),
     },
     // 4.4e-4.
     Metric {
         name: "mean norm",
-        of: |run| run.features.as_ref().map(|f| f.norm_mean),
+        of: |run| run.features.as_ref().map(|f| f.stats.norm_mean),
         tolerance: Tolerance::Relative(1e-3),
     },
     // 1.2e-3.

@@ -26,6 +26,7 @@ mod images;
 mod interruption;
 mod layers;
 mod measures;
+mod own_descriptor;
 mod points;
 mod projection;
 mod reference;

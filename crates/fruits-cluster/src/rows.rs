@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
+use fruits::features::{DescriptorStats, Running};
 use fruits::matrix::Matrix;
 use fruits::pca::{FAN_IN, Factor, Panel, Passes, Pca, PcaExt, PcaParams, Sums, WINDOW};
 use fruits::pipeline::Rows;
-use fruits::pipeline::gather::{Blocks, FeatureStats, Running, stack, whole};
+use fruits::pipeline::gather::{Blocks, stack, whole};
 use fruits::polars::prelude::DataFrame;
 use fruits::storage::digest;
 use fruits::storage::temporary;
@@ -64,7 +65,7 @@ impl<'a, 'b> Remote<'a, 'b> {
     pub fn survey(
         &mut self,
         progress: &mut dyn FnMut(u64) -> bool,
-    ) -> Result<(DataFrame, FeatureStats)> {
+    ) -> Result<(DataFrame, DescriptorStats)> {
         let n_rows = self.n_rows;
         let keys = self.each(
             "survey",

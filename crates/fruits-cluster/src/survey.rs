@@ -1,7 +1,8 @@
 //! What is known of the images of a window and of their descriptors, as bytes.
 
+use fruits::features::Survey;
 use fruits::pca::{Reader, RowBlocks, put, put_count};
-use fruits::pipeline::gather::{Blocks, Survey, stack, whole};
+use fruits::pipeline::gather::{Blocks, stack, whole};
 use fruits::polars::prelude::*;
 use fruits::{Error, Result};
 
