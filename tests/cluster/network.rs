@@ -51,6 +51,7 @@ fn a_network_that_parts_and_heals_is_survived() {
         if who(&photos.receipts("healed")).contains_key("far") {
             break;
         }
+        assert!(!cluster.has_ended("far"), "the worker gave up");
         assert!(began.elapsed() < BOUND, "the worker did not come back");
     }
     assert_same_results(&photos.at("local"), &photos.at("again"));
