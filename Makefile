@@ -47,6 +47,7 @@ test: prerequisites setup ## run all tests
 	# Together, each would have what it shares with the other compiled with other features.
 	cargo test --release --locked --package s3-server
 	cargo test --release --locked --package fruits-bench
+	python3 setup/test_notebook.py
 	python3 benches/test_results.py
 	python3 benches/cluster/test_simulate.py
 

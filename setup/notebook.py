@@ -32,6 +32,8 @@ PINS = HERE / "requirements-jupyter.txt"
 EVCXR = "0.22.0"
 # Folders of libraries that stay, besides those that a kernel runs on.
 KEPT_LIBRARIES = 2
+# In a library: which compiler made it. Kernels hold a lock on it, and a folder without it is no library.
+MARK = "rustc.txt"
 
 
 class SetupError(Exception):
@@ -151,23 +153,28 @@ def install(libraries, files, rustc):
         if path.name in ("libfruits_library.so", "report"):
             digest.update(path.read_bytes())
     target = libraries / digest.hexdigest()[:16]
+    libraries.mkdir(parents=True, exist_ok=True)
+    # Of a set-up that was killed while it made or removed one: we hold the lock of all, and no kernel runs on such a folder.
+    for left in libraries.iterdir():
+        if not (left / MARK).is_file():
+            shutil.rmtree(left, ignore_errors=True)
     if target.is_dir():
         os.utime(target)
         return target
-    libraries.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=libraries) as work:
         whole = Path(work) / "library"
         whole.mkdir()
         for path in files:
             link_or_copy(path, whole / Path(path).name)
-        (whole / "rustc.txt").write_text(rustc + "\n")
+        (whole / MARK).write_text(rustc + "\n")
         whole.rename(target)
-    old = sorted((p for p in libraries.iterdir() if p.is_dir()), key=lambda p: p.stat().st_mtime, reverse=True)
+    old = sorted((p for p in libraries.iterdir() if (p / MARK).is_file()), key=lambda p: p.stat().st_mtime, reverse=True)
     for library in old[KEPT_LIBRARIES:]:
-        with open(library / "rustc.txt") as held:
+        with open(library / MARK) as held:
             # Kernels hold a lock on it (kernel.sh).
             with contextlib.suppress(BlockingIOError):
                 fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                (library / MARK).unlink()  # first: what is left without it is removed by the next set-up
                 shutil.rmtree(library)
     return target
 
@@ -231,11 +238,12 @@ def main():
     say(f"ready in {dest}")
 
 
-try:
-    main()
-except SetupError as error:
-    sys.exit(f"notebook: error: {error}")
-except OSError as error:
-    sys.exit(f"notebook: error: {error}; free space or name another folder with FRUITS_JUPYTER")
-except KeyboardInterrupt:
-    sys.exit("notebook: stopped; the same command goes on")
+if __name__ == "__main__":
+    try:
+        main()
+    except SetupError as error:
+        sys.exit(f"notebook: error: {error}")
+    except OSError as error:
+        sys.exit(f"notebook: error: {error}; free space or name another folder with FRUITS_JUPYTER")
+    except KeyboardInterrupt:
+        sys.exit("notebook: stopped; the same command goes on")
