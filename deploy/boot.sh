@@ -34,11 +34,20 @@ for option in "${options[@]}"; do
     fi
 done
 
+# now: seconds since the machine started. Nobody sets this clock, as they do the one that bash counts SECONDS by.
+now() {
+    local up
+    read -r up _ </proc/uptime
+    echo "${up%.*}"
+}
+end_s=$(($(now) + ${BOOT_MAX_HOURS%.*} * 3600))
+
 # within S COMMAND...: again and again until it succeeds, for S seconds.
 within() {
-    local end_s=$((SECONDS + $1))
+    local until_s
+    until_s=$(($(now) + $1))
     until "${@:2}"; do
-        ((SECONDS < end_s)) || return 1
+        (($(now) < until_s)) || return 1
         sleep "$watch_every_s"
     done
 }
@@ -68,7 +77,7 @@ leave() {
         kill -TERM "$scheduler" 2>/dev/null || true
         say "sending the workers away"
         within "$scheduler_s" workers 0 || say "they could not be sent away; without a scheduler they go by themselves"
-    elif ((SECONDS > BOOT_MAX_HOURS * 3600)) || ! within "$scheduler_s" answers healthz; then
+    elif (($(now) > end_s)) || ! within "$scheduler_s" answers healthz; then
         # Else the group would replace this worker, and the next one, for ever.
         say "there is no run to work for: sending all workers away"
         workers 0 || say "they could not be sent away"
@@ -142,27 +151,29 @@ report=$!
 stop() {
     [ ! -e "$BOOT_WORK/stopped" ] || return 0
     say "stopping: $1"
-    echo "$SECONDS" >"$BOOT_WORK/stopped"
+    now >"$BOOT_WORK/stopped"
     kill -TERM "$report" || true
 }
 
 watch() {
-    local notice copied_s=$SECONDS heard_s=$SECONDS
+    local notice now_s copied_s heard_s
+    copied_s=$(now) heard_s=$copied_s
     while sleep "$watch_every_s"; do
+        now_s=$(now)
         if notice=$(imds spot/instance-action); then
             stop "the instance is taken back: $notice"
-        elif ((SECONDS > BOOT_MAX_HOURS * 3600)); then
+        elif ((now_s > end_s)); then
             stop "MaxHours is over"
         elif [ "$role" = single ] || answers healthz; then
-            heard_s=$SECONDS
-        elif ((SECONDS > heard_s + silent_s)); then
+            heard_s=$now_s
+        elif ((now_s > heard_s + silent_s)); then
             stop "the scheduler has not answered for $silent_s s"
         fi
-        if [ -e "$BOOT_WORK/stopped" ] && ((SECONDS > $(<"$BOOT_WORK/stopped") + grace_s)); then
+        if [ -e "$BOOT_WORK/stopped" ] && ((now_s > $(<"$BOOT_WORK/stopped") + grace_s)); then
             kill -KILL "$report"
         fi
-        if ((SECONDS >= copied_s + copy_every_s)); then
-            copied_s=$SECONDS
+        if ((now_s >= copied_s + copy_every_s)); then
+            copied_s=$now_s
             put "$BOOT_LOG" report.log || say "the log could not be copied"
         fi
     done

@@ -142,11 +142,13 @@ class World:
         script = self.root / "user-data"
         script.write_text(user_data(Stack(TEMPLATE, self.parameters(run_id, options, sha256))))
         script.chmod(0o700)
+        shutdown = self.root / "usr/local/sbin/shutdown"
+        shutdown.write_text('#!/bin/sh\necho "$*" >>/shutdown\n')
+        shutdown.chmod(0o755)
         environment = {
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "AWS_ENDPOINT_URL_S3": self.s3.url,
             "AWS_EC2_METADATA_SERVICE_ENDPOINT": self.metadata.url,
-            "BOOT_SHUTDOWN_COMMAND": "touch /shutdown",
         }
         secrets = [KEYS["secret-key"], KEYS["session-token"], self.session_token()]
         watcher = Watcher(secrets, self.program)
@@ -161,7 +163,8 @@ class World:
         watcher.over.set()
         watcher.join()
         say(f"{run_id} took {time.monotonic() - started:.0f} s")
-        check((self.root / "shutdown").exists(), f"{run_id} ended its machine")
+        told = (self.root / "shutdown").read_text().splitlines()
+        check(told == ["--no-wall -h +1500", "-h now"], f"{run_id} ended its machine, as it would have after 25 hours")
         shown = watcher.seen or ""
         check(not shown, f"{run_id} showed no secret in a command line, in {watcher.n_looks} looks{shown}")
         if watcher.users:

@@ -33,11 +33,14 @@ REGION = "eu-west-3"
 TIMES = {
     "watch_every_s=5 copy_every_s=60 grace_s=600": "watch_every_s=0.2 copy_every_s=1 grace_s=5",
     "scheduler_s=60 group_s=600 workers_s=1800 silent_s=900": "scheduler_s=5 group_s=6 workers_s=15 silent_s=5",
+    # As if the clock of the machine were set on by more than MaxHours.
+    "set -euo pipefail": "set -euo pipefail; SECONDS=1000000",
 }
 # What becomes another user, and whose files are given to it: no test may need to be root.
 COMMANDS = {
     "chroot": '#!/bin/bash\necho "$*" >>"$STUB_FOLDER/chroot"\nwhile [[ $1 == --* ]]; do shift; done\nexec "${@:2}"\n',
     "chown": '#!/bin/bash\n[ "$1" = nobody ]\n',
+    "shutdown": '#!/bin/bash\necho "$*" >>"$STUB_FOLDER/shutdown"\n',
 }
 
 
@@ -145,6 +148,8 @@ class Instance:
         for path, ours in (("/opt/fruits", self.folder / "work"), ("/var/log/fruits.log", self.folder / "log")):
             assert script.count(path) == 1, path
             script = script.replace(path, str(ours))
+        hours = re.search(r"BOOT_MAX_HOURS='(\d+)'", script)[1]
+        self.latest_end = f"--no-wall -h +{(int(hours) + 1) * 60}"
         self.server = Server(("127.0.0.1", 0), Handler)
         self.server.cloud, self.server.instance = cloud, self
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
@@ -154,7 +159,6 @@ class Instance:
             "AWS_EC2_METADATA_SERVICE_ENDPOINT": url,
             "AWS_ENDPOINT_URL_S3": url,
             "AWS_ENDPOINT_URL_AUTO_SCALING": url,
-            "BOOT_SHUTDOWN_COMMAND": f"touch {self.folder / 'shutdown'}",
             "STUB_FOLDER": str(self.folder),
             "STUB": json.dumps(stub),
         }
@@ -186,7 +190,11 @@ class Instance:
         self.process.wait()
 
     def ended_itself(self):
-        return (self.folder / "shutdown").exists()
+        """Whether it did; that it would have an hour after its time is held of every instance."""
+        told = (self.folder / "shutdown").read_text().splitlines()
+        if told[0] != self.latest_end:
+            raise AssertionError(f"{self.name} was to end by itself at {self.latest_end}, not {told}")
+        return told[1:] == ["-h now"]
 
     def calls(self):
         """Command lines of report."""
