@@ -1,13 +1,16 @@
 //! The connection: a client, and the runtime that its requests run on.
 
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use aws_sdk_s3::Client;
 use tokio::runtime::Runtime;
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, unconstrained};
 
 use super::client::{self, Opened};
 use super::counts::{Counts, S3Record};
@@ -27,8 +30,7 @@ pub struct Connection(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    /// Always there until the last clone goes.
-    runtime: Option<Runtime>,
+    requests: Requests,
     client: Client,
     params: S3Params,
     region: String,
@@ -37,11 +39,59 @@ struct Inner {
     stop: &'static AtomicBool,
 }
 
-impl Drop for Inner {
-    /// The last clone may go on the runtime's own thread, where waiting for its end is not allowed.
+/// The runtime of requests. Whoever waits here may be on a thread of another runtime: a library does not choose its caller.
+#[derive(Debug)]
+struct Requests(
+    /// Always there until it is dropped.
+    Option<Runtime>,
+);
+
+impl Drop for Requests {
+    /// It may go on a thread of this or another runtime, where waiting for its end is not allowed.
     fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
+        if let Some(runtime) = self.0.take() {
             runtime.shutdown_background();
+        }
+    }
+}
+
+/// Wakes the thread that waits.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+impl Requests {
+    fn start() -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(N_WORKERS)
+            .thread_name("s3")
+            .enable_all()
+            .build()
+            .map_err(|e| Error::Internal(format!("no runtime for requests: {e}")))?;
+        Ok(Self(Some(runtime)))
+    }
+
+    fn runtime(&self) -> Result<&Runtime> {
+        let gone = || Error::Internal("the runtime for requests is gone".to_owned());
+        self.0.as_ref().ok_or_else(gone)
+    }
+
+    /// Waits on this thread for what the runtime's own threads bring. `Runtime::block_on` would panic where the caller is a
+    /// task of a runtime, and there the budget of that task must not be asked: it is renewed between two polls of the task,
+    /// and this is within one.
+    fn wait<F: Future>(&self, work: F) -> Result<F::Output> {
+        let _entered = self.runtime()?.enter();
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let mut work = pin!(unconstrained(work));
+        loop {
+            match work.as_mut().poll(&mut Context::from_waker(&waker)) {
+                Poll::Ready(output) => return Ok(output),
+                Poll::Pending => thread::park(),
+            }
         }
     }
 }
@@ -66,20 +116,15 @@ impl Connection {
     /// As [`Connection::open`].
     pub fn open_until(params: &S3Params, stop: &'static AtomicBool) -> Result<Self> {
         client::check(params)?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(N_WORKERS)
-            .thread_name("s3")
-            .enable_all()
-            .build()
-            .map_err(|e| Error::Internal(format!("no runtime for requests: {e}")))?;
+        let requests = Requests::start()?;
         let counts = Arc::new(Counts::default());
         let Opened {
             client,
             region,
             endpoint,
-        } = runtime.block_on(client::open(params, &counts))?;
+        } = requests.wait(client::open(params, &counts))??;
         Ok(Self(Arc::new(Inner {
-            runtime: Some(runtime),
+            requests,
             client,
             params: params.clone(),
             region,
@@ -126,7 +171,7 @@ impl Connection {
         &self,
         work: impl Future<Output = ()> + Send + 'static,
     ) -> Result<AbortHandle> {
-        Ok(self.runtime()?.spawn(work).abort_handle())
+        Ok(self.0.requests.runtime()?.spawn(work).abort_handle())
     }
 
     /// Waits for an answer; a stop ends that. Never called from the runtime's own threads.
@@ -154,7 +199,7 @@ impl Connection {
         keep_going: &mut dyn FnMut() -> bool,
         grace: Duration,
     ) -> Result<F::Output> {
-        self.runtime()?.block_on(async {
+        self.0.requests.wait(async {
             tokio::pin!(request);
             let mut stopped: Option<Instant> = None;
             loop {
@@ -168,11 +213,6 @@ impl Connection {
                     return Err(Error::Interrupted);
                 }
             }
-        })
-    }
-
-    fn runtime(&self) -> Result<&Runtime> {
-        let gone = || Error::Internal("the runtime for requests is gone".to_owned());
-        self.0.runtime.as_ref().ok_or_else(gone)
+        })?
     }
 }
