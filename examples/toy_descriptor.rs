@@ -46,7 +46,7 @@ impl Descriptor for Brightness {
         About {
             engine: "grid".to_owned(),
             values: "brightness values".to_owned(),
-            n_values: GRID * GRID,
+            n_values: Some(GRID * GRID),
             meaning: format!("its mean brightness in each cell of a grid, {GRID} × {GRID}"),
             short: "its mean brightness in each cell of a grid".to_owned(),
             learned: "nothing learned".to_owned(),

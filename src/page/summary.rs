@@ -157,6 +157,7 @@ fn checks(run: &Run) -> Vec<Check> {
     let n_images = counted(run.images.accepted, "image", "images");
     let features = run.features.as_ref();
     let about = features.and_then(|f| f.about.as_ref());
+    let n_values = about.and_then(|a| a.n_values);
     let no = || NOT_DONE.to_owned();
     let mut checks = vec![
         Check {
@@ -171,10 +172,10 @@ fn checks(run: &Run) -> Vec<Check> {
             section: "dataset".into(),
         },
         Check {
-            state: met(features.is_some_and(|f| about.is_none_or(|a| a.n_values == f.n_features))),
-            name: about.map_or("Descriptors of every image".into(), |a| {
-                let values = shown(&a.values);
-                format!("{} {values} an image", count(a.n_values as u64)).into()
+            state: met(features.is_some_and(|f| n_values.is_none_or(|n| n == f.n_features))),
+            name: n_values.map_or("Descriptors of every image".into(), |n| {
+                let values = about.map_or(String::new(), |a| shown(&a.values));
+                format!("{} {values} an image", count(n as u64)).into()
             }),
             finding: features.map_or_else(no, |f| {
                 let learned = about.map_or(String::new(), |a| format!(", {}", shown(&a.learned)));

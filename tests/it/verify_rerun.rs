@@ -239,6 +239,17 @@ fn a_comma_in_the_name_of_a_class_makes_no_two_of_it() {
     let names = json!([classes[1], "Red, round"]);
     let found = run["classes"].as_array().expect("classes").iter();
     assert_eq!(Value::from_iter(found.map(|c| c["label"].clone())), names);
+    // 7 x 7 x 3 means: nothing of it is VGG16's.
+    let html = fs::read_to_string(out.join("index.html")).expect("the report");
+    assert!(html.contains("became 147 numbers: the output of a model of the user"));
+    for of_vgg16 in [
+        "7 × 7 × 512",
+        "25,088",
+        "pooling layer",
+        "VGG16 descriptors",
+    ] {
+        assert!(!html.contains(of_vgg16), "{of_vgg16}");
+    }
     let said = verify(&out)
         .arg("--rerun")
         .arg("--model")

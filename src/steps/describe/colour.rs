@@ -58,7 +58,7 @@ impl Descriptor for Colour {
         About {
             engine: "histogram".to_owned(),
             values: "colour-histogram values".to_owned(),
-            n_values: N_BINS,
+            n_values: Some(N_BINS),
             meaning: format!(
                 "the square root of the share of its pixels in each bin of a colour histogram, {N_HUES} × {N_HUES} × \
                  {N_BRIGHTNESSES}"

@@ -135,19 +135,30 @@ impl Descriptor for Vgg16 {
     }
 
     fn about(&self) -> About {
-        let learned = match self.model.is_known() {
-            true => "known ImageNet weights",
-            false => "foreign weights",
+        let model = self.model.describe();
+        let (values, n_values, meaning, short, learned) = match self.model.is_known() {
+            true => (
+                "VGG16 descriptors",
+                Some(N_FEATURES),
+                format!("the last pooling layer of {model}, 7 × 7 × 512"),
+                "the output of VGG16's last pooling layer",
+                "known ImageNet weights",
+            ),
+            // Layers and shape of such a model are its own affair; how many values come out is counted.
+            false => (
+                "values of a model of the user's own",
+                None,
+                format!("the output of {model}"),
+                "the output of a model of the user's own",
+                "foreign weights",
+            ),
         };
         About {
             engine: "network".to_owned(),
-            values: "VGG16 descriptors".to_owned(),
-            n_values: N_FEATURES,
-            meaning: format!(
-                "the last pooling layer of {}, 7 × 7 × 512",
-                self.model.describe()
-            ),
-            short: "the output of VGG16's last pooling layer".to_owned(),
+            values: values.to_owned(),
+            n_values,
+            meaning,
+            short: short.to_owned(),
             learned: learned.to_owned(),
             decided_by: "model, preprocessing, precision, code".to_owned(),
         }

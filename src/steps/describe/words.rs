@@ -28,8 +28,9 @@ pub struct About {
     pub engine: String,
     /// The values, after their number: `VGG16 descriptors`.
     pub values: String,
-    /// How many an image has by the descriptor's definition.
-    pub n_values: usize,
+    /// How many an image has by the descriptor's definition; absent where a model of the user's own decides it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub n_values: Option<usize>,
     /// What the numbers of an image are: `the last pooling layer of ...`.
     pub meaning: String,
     /// The same without details.
