@@ -284,6 +284,49 @@ fn doctor_examines_everything_and_says_what_to_do() {
 }
 
 #[test]
+fn doctor_names_a_library_that_is_not_set_ups_and_loads_none() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let real = fruits::features::RuntimeFolder::find();
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir(at("lib")).expect("a folder");
+    for name in ["runtime.json", "vgg16-notop.onnx"] {
+        fs::copy(real.path().join(name), at(name)).expect(name);
+    }
+    for entry in fs::read_dir(real.path().join("lib")).expect("libraries") {
+        let (entry, link) = entry
+            .map(|e| (e.path(), fs::read_link(e.path())))
+            .expect("it");
+        let copy = at("lib").join(entry.file_name().expect("a name"));
+        match link {
+            Ok(target) => std::os::unix::fs::symlink(target, copy).expect("a link"),
+            Err(_) => drop(fs::copy(&entry, copy).expect("a copy")),
+        }
+    }
+    let doctor = |code| {
+        let doctor = Report::new().arg("doctor");
+        let said = doctor.env("FRUITS_RUNTIME", folder.path()).expect(code);
+        said.stdout
+    };
+    assert!(doctor(0).contains("as set-up left them"));
+
+    let changed = at("lib/libtbb.so.12");
+    let mut bytes = fs::read(&changed).expect("a library");
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(&changed, bytes).expect("a library");
+    fs::write(at("lib/libtbbmalloc.so.2"), "").expect("a file");
+    let said = doctor(1);
+    for named in [
+        "`lib/libtbb.so.12` has another SHA-256",
+        "`lib/libtbbmalloc.so.2` is not set-up's",
+        "BAD  library    not loaded",
+    ] {
+        assert!(said.contains(named), "{named}: {said}");
+    }
+    assert!(!said.contains("libopenvino"), "{said}");
+}
+
+#[test]
 fn a_program_without_an_engine_says_how_to_build_one_that_has_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let engine = |engine: &str| {

@@ -38,7 +38,7 @@ pub struct Cli {
 /// What else the program can do.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Task {
-    /// Check the shared library, providers, model, processor, memory and disk, and say what to do about each fault
+    /// Check the shared libraries and their digests, providers, model, processor, memory and disk, and say what to do about each fault
     Doctor(Doctor),
     /// Hold a report against its record, its files, its inputs and, with --rerun, against a fresh computation
     Verify(Verify),

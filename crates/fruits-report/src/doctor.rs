@@ -37,11 +37,15 @@ pub struct Doctor {
 pub fn examine(task: &Doctor, cache: &Path) -> u8 {
     let runtime = RuntimeFolder::find();
     let cpu = Cpu::detect();
-    let (library, model) = std::thread::scope(|scope| {
+    let (files, library, model) = std::thread::scope(|scope| {
         let model = scope.spawn(|| model(&runtime));
-        let library = library(&runtime);
+        let files = files(&runtime);
+        let library = match files {
+            Bad(_) => Bad("not loaded, since its files are not those of set-up".to_owned()),
+            _ => library(&runtime),
+        };
         let died = || Bad("the check of the model died; this is a defect".to_owned());
-        (library, model.join().unwrap_or_else(|_| died()))
+        (files, library, model.join().unwrap_or_else(|_| died()))
     });
     let provider = |precision| match (&library, task.compute) {
         (Bad(_), _) => Weak("not tried without the library".to_owned()),
@@ -50,6 +54,7 @@ pub fn examine(task: &Doctor, cache: &Path) -> u8 {
     };
     let (f32, bf16) = (provider(Precision::F32), provider(Precision::Bf16));
     let findings = [
+        ("files", files),
         ("library", library),
         ("model", model),
         ("f32", f32),
@@ -80,6 +85,25 @@ pub fn examine(task: &Doctor, cache: &Path) -> u8 {
         code::COMPLETE
     } else {
         code::INTERNAL
+    }
+}
+
+/// The libraries by their digests, before the first of them is loaded.
+fn files(runtime: &RuntimeFolder) -> Finding {
+    match runtime.changes() {
+        Ok(changes) if changes.is_empty() => Good(format!(
+            "the libraries in {} are as set-up left them",
+            runtime.path().display()
+        )),
+        Ok(changes) => Bad(format!(
+            "{} in {}; run `python3 setup/runtime.py --verify`, which sets up again, or unpack the archive again",
+            changes.join(", "),
+            runtime.path().display()
+        )),
+        Err(e) => Weak(format!(
+            "not compared with what set-up made: {}",
+            e.sentence()
+        )),
     }
 }
 

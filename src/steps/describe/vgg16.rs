@@ -2,6 +2,7 @@
 
 mod model;
 mod network;
+mod receipt;
 mod runtime;
 
 use std::path::Path;
