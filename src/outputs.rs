@@ -1,5 +1,6 @@
 //! The files of a run, in an order that leaves no lie behind: data, then the record that names their digests.
 
+pub(crate) mod cells;
 mod finished;
 mod names;
 
@@ -279,10 +280,11 @@ pub(crate) fn duplicates(images: &DataFrame, near: &[NearDuplicate]) -> Result<V
     for (group, (kind, keys, distance)) in exact.chain(near).enumerate() {
         for key in keys {
             let (group, distance) = ((group + 1).to_string(), distance.to_string());
-            rows.push([kind.to_owned(), group, key.to_owned(), distance]);
+            let key = cells::guarded(key).into_owned();
+            rows.push([kind.to_owned(), group, key, distance]);
         }
     }
-    csv(DUPLICATES, ["kind", "group", "key", "distance"], rows)
+    cells::csv(DUPLICATES, ["kind", "group", "key", "distance"], rows)
 }
 
 fn rejected(frame: &DataFrame) -> Result<Vec<u8>> {
@@ -294,28 +296,10 @@ fn rejected(frame: &DataFrame) -> Result<Vec<u8>> {
         strings(frame, names[3])?,
     ];
     let rows = sizes.no_null_iter().enumerate().map(|(i, size)| {
-        let text = |column: usize| columns[column][i].to_owned();
+        let text = |column: usize| cells::guarded(columns[column][i]).into_owned();
         [text(0), size.to_string(), text(1), text(2)]
     });
-    csv(REJECTED, names, rows)
-}
-
-fn csv<const N: usize>(
-    name: &str,
-    header: [&str; N],
-    rows: impl IntoIterator<Item = [String; N]>,
-) -> Result<Vec<u8>> {
-    let internal = |e: String| Error::Internal(format!("{name}: {e}"));
-    let mut writer = ::csv::Writer::from_writer(Vec::new());
-    writer
-        .write_record(header)
-        .map_err(|e| internal(e.to_string()))?;
-    for row in rows {
-        writer
-            .write_record(row)
-            .map_err(|e| internal(e.to_string()))?;
-    }
-    writer.into_inner().map_err(|e| internal(e.to_string()))
+    cells::csv(REJECTED, names, rows)
 }
 
 fn remove_if_there(path: &Path) -> Result<()> {

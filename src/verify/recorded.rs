@@ -11,7 +11,8 @@ use serde::de::DeserializeOwned;
 use super::finding::Finding;
 use crate::error::{Error, Result};
 use crate::outputs::{
-    DUPLICATES, EMBEDDINGS, MANIFEST, NoRecord, PCA, REJECTED, RUN, Record, Unread, beside, frame,
+    DUPLICATES, EMBEDDINGS, MANIFEST, NoRecord, PCA, REJECTED, RUN, Record, Unread, beside, cells,
+    frame,
 };
 use crate::record::{Output, Run};
 use crate::steps::pca::{self, Pca};
@@ -44,9 +45,11 @@ pub struct Recorded {
 /// A row of `rejected.csv`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 pub(super) struct Rejected {
+    #[serde(deserialize_with = "cells::text")]
     pub key: String,
     pub size_bytes: u64,
     pub reason: String,
+    #[serde(deserialize_with = "cells::text")]
     pub message: String,
 }
 
@@ -55,6 +58,7 @@ pub(super) struct Rejected {
 pub(super) struct Duplicate {
     pub kind: String,
     pub group: u64,
+    #[serde(deserialize_with = "cells::text")]
     pub key: String,
     pub distance: f64,
 }

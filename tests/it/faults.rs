@@ -87,6 +87,44 @@ fn bad_files_are_rows_and_strange_ones_are_accepted() {
 }
 
 #[test]
+fn no_name_of_a_file_is_a_formula_to_a_spreadsheet() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (input, out) = (folder.path().join("in"), folder.path().join("out"));
+    images::sample(&input, 2, 4);
+    let classes = ["=1+1", "@Plum", "-5", "\tTab", "'+1", "'Ananas'"];
+    for class in classes {
+        images::put(&input, class, "a.jpg", b"words");
+        images::put(&input, class, "same.jpg", &fixture("UPPER.JPG"));
+    }
+    let report = Report::new().arg("--input").arg(&input);
+    let report = report.arg("--out").arg(&out).arg("--no-cache");
+    report.args(["--descriptor", "colour"]).expect(0);
+    let keys = |name: &str| -> Vec<String> {
+        let mut reader = csv::Reader::from_path(out.join(name)).expect(name);
+        let at = reader
+            .headers()
+            .expect("names")
+            .iter()
+            .position(|n| n == "key");
+        let at = at.expect("keys");
+        let rows = reader.records().map(|row| row.expect("a row"));
+        rows.map(|row| row[at].to_owned()).collect()
+    };
+    for (name, file) in [("rejected.csv", "a.jpg"), ("duplicates.csv", "same.jpg")] {
+        let keys = keys(name);
+        for class in ["'=1+1", "'@Plum", "'-5", "'\tTab", "''+1", "'Ananas'"] {
+            assert!(
+                keys.contains(&format!("{class}/{file}")),
+                "{class}: {keys:?}"
+            );
+        }
+    }
+    // Whoever takes the first `'` away has the key.
+    let verify = Report::new().arg("verify").arg("--rerun").arg(&out);
+    verify.expect(0);
+}
+
+#[test]
 fn folders_without_images_end_with_3_or_6() {
     let folder = tempfile::tempdir().expect("a folder");
     let (out, cache) = (folder.path().join("out"), folder.path().join("cache"));
