@@ -11,12 +11,9 @@ use crate::run::{Report, assert_same_results, json, project};
 fn local_in_process_one_worker_and_two_leave_the_same_bytes() {
     let photos = Photos::new();
     photos.run("local", "c-local").expect(0);
-    assert!(
-        photos
-            .receipts("c-local")
-            .values()
-            .all(|(_, r)| r["work"].is_null())
-    );
+    let local = photos.receipts("c-local");
+    assert_eq!(local.len(), N_SHARDS);
+    assert!(local.values().all(|(_, r)| r["work"].is_null()));
 
     photos
         .run("inside", "c-inside")
@@ -53,6 +50,7 @@ fn local_in_process_one_worker_and_two_leave_the_same_bytes() {
     assert_eq!(record["lost"], serde_json::json!([]));
     // Nothing is left but shards and the user's model.
     let rest = files(&photos.at("c-both/cluster"));
+    assert_eq!(rest.len(), 1, "{rest:?}");
     assert!(
         rest.iter()
             .all(|p| p.starts_with(photos.at("c-both/cluster/models"))),

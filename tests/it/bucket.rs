@@ -166,7 +166,7 @@ impl Server {
 
     /// The requests until now.
     pub fn log(&self) -> Vec<Value> {
-        let text = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        let text = std::fs::read_to_string(self.folder.path().join("log")).expect("the log");
         text.lines()
             .map(|line| serde_json::from_str(line).expect("JSON"))
             .collect()

@@ -33,6 +33,7 @@ fn every_mode_becomes_the_rgb_that_pillow_sees() {
                 .iter()
                 .map(|v| v.as_i64().expect("a number"))
                 .collect();
+            assert_eq!(p.len(), 2 + 3, "{name}");
             let at = (p[1] as usize * decoded.width as usize + p[0] as usize) * 3;
             let seen: Vec<i64> = decoded.rgb[at..at + 3]
                 .iter()

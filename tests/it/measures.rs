@@ -83,6 +83,7 @@ fn assert_labels(found: &LabelQuality, expected: &Value) {
         "without the own sequence",
     );
     close(found.silhouette, &expected["silhouette"], "silhouette");
+    assert_eq!(found.classes.len(), 4);
     for (i, class) in found.classes.iter().enumerate() {
         close(class.accuracy, &expected["class_accuracy"][i], &class.label);
         let silhouette = class.silhouette.expect("a silhouette");
@@ -110,6 +111,8 @@ fn outlier_scores_agree_with_scikit_learn() {
     let (frame, expected) = reference();
     let found = findings(&frame).expect("findings");
     let scores = found.scores.column("outlier_score").expect("scores");
+    let n_expected = expected["outlier_score"].as_array().map(Vec::len);
+    assert_eq!(Some(scores.len()), n_expected);
     for (i, score) in scores.f32().expect("float32").iter().enumerate() {
         let expected = expected["outlier_score"][i].as_f64().expect("a number");
         let score = f64::from(score.expect("a score"));
