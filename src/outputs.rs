@@ -29,7 +29,7 @@ use crate::storage::temporary;
 
 pub use self::finished::Finished;
 pub(crate) use self::finished::{
-    MOST_RECORD_BYTES, NoRecord, Record, Unread, beside, check_values, frame,
+    MOST_RECORD_BYTES, NoRecord, Record, Unread, beside, check_values, frame, most_bytes,
 };
 pub use self::names::{DUPLICATES, EMBEDDINGS, MANIFEST, PCA, REJECTED, REPORT, RUN, TIMINGS};
 
@@ -176,13 +176,14 @@ pub fn upload(folder: &Path, prefix: &Prefix) -> Result<()> {
     Ok(())
 }
 
-/// Copies the files of a run from a bucket into `folder`, as far as they are there.
+/// Copies the files of a run from a bucket into `folder`, as far as they are there: anybody may have put them there, and no
+/// more is copied than is read of such files.
 ///
 /// # Errors
 /// [`Error::Bucket`], [`Error::Storage`].
 pub fn download(prefix: &Prefix, folder: &Path) -> Result<()> {
     for (name, _) in FILES {
-        if let Some(bytes) = prefix.read(name)? {
+        if let Some(bytes) = prefix.read_at_most(name, most_bytes(name))? {
             atomic::write(&folder.join(name), &bytes)?;
         }
     }

@@ -11,7 +11,7 @@ use polars::prelude::*;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::names::{DUPLICATES, EMBEDDINGS, MANIFEST, REJECTED, RUN};
+use super::names::{DUPLICATES, EMBEDDINGS, MANIFEST, REJECTED, REPORT, RUN, TIMINGS};
 use crate::error::{Error, Result};
 use crate::record::{Run, SCHEMA};
 use crate::storage::foreign::{Fault, Folder};
@@ -23,6 +23,8 @@ pub(crate) const MOST_RECORD_BYTES: u64 = 32 << 20;
 const MOST_VALUES: usize = 1 << 20;
 /// Bytes of a Parquet file at most: scores of three million images, 64 of each.
 const MOST_PARQUET_BYTES: u64 = 1 << 30;
+/// Bytes of a report at most, eight times what a page may have.
+const MOST_REPORT_BYTES: u64 = 64 << 20;
 /// Bytes of a list at most: a million files.
 const MOST_LIST_BYTES: u64 = 256 << 20;
 /// Characters of a foreign layout that an error shows.
@@ -191,6 +193,16 @@ impl fmt::Display for Unread {
     }
 }
 
+/// Bytes of the file `name` of a run at most.
+pub(crate) fn most_bytes(name: &str) -> u64 {
+    match name {
+        RUN | TIMINGS => MOST_RECORD_BYTES,
+        REPORT => MOST_REPORT_BYTES,
+        REJECTED | DUPLICATES => MOST_LIST_BYTES,
+        _ => MOST_PARQUET_BYTES,
+    }
+}
+
 /// The bytes of the file `name`, if they are those that the record names.
 pub(crate) fn beside(
     folder: &Folder,
@@ -211,11 +223,7 @@ pub(crate) fn beside(
         let what = format!("has {size_bytes} bytes, not {}", said.size_bytes);
         return Err(Unread::Other(what));
     }
-    let most = match name {
-        REJECTED | DUPLICATES => MOST_LIST_BYTES,
-        _ => MOST_PARQUET_BYTES,
-    };
-    let (bytes, sha256) = file.content(most, stop).map_err(unread)?;
+    let (bytes, sha256) = file.content(most_bytes(name), stop).map_err(unread)?;
     match sha256 == said.sha256 {
         true => Ok(bytes),
         false => Err(Unread::Other(format!(

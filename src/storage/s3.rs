@@ -73,7 +73,15 @@ impl Prefix {
     /// # Errors
     /// [`Error::Bucket`].
     pub fn read(&self, key: &str) -> Result<Option<Vec<u8>>> {
-        match self.connection.wait(self.get(key, None, MAX_BYTES))? {
+        self.read_at_most(key, MAX_BYTES)
+    }
+
+    /// [`Prefix::read`] of an object that anybody may have put there: one of more bytes is not read.
+    ///
+    /// # Errors
+    /// [`Error::Bucket`].
+    pub fn read_at_most(&self, key: &str, most_bytes: u64) -> Result<Option<Vec<u8>>> {
+        match self.connection.wait(self.get(key, None, most_bytes))? {
             Ok(content) => Ok(Some(content.bytes)),
             Err(Failure {
                 kind: Kind::NoSuchKey,
@@ -83,12 +91,16 @@ impl Prefix {
         }
     }
 
-    /// The objects of these keys that are there, several read at once.
+    /// The objects of these keys that are there, several read at once, each of at most `most_bytes`.
     ///
     /// # Errors
     /// [`Error::Bucket`].
-    pub fn read_all(&self, keys: Vec<String>) -> Result<BTreeMap<String, Vec<u8>>> {
-        let read = self.connection.wait(self.get_all(keys))?;
+    pub fn read_all(
+        &self,
+        keys: Vec<String>,
+        most_bytes: u64,
+    ) -> Result<BTreeMap<String, Vec<u8>>> {
+        let read = self.connection.wait(self.get_all(keys, most_bytes))?;
         let read = read.into_iter().filter_map(|(key, outcome)| match outcome {
             Ok(content) => Some(Ok((key, content.bytes))),
             Err(Failure {

@@ -12,7 +12,9 @@ mod shard;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use fruits_maths::Matrix;
@@ -23,6 +25,7 @@ use crate::frame::{MatrixExt, column, strings};
 use crate::schema::{ETAG, FEATURES, KEY, LABEL, SIZE_BYTES};
 use crate::storage::atomic;
 use crate::storage::digest;
+use crate::storage::foreign::{Fault, Folder};
 use crate::storage::lock;
 use crate::storage::place::{JSON, PARQUET, Place};
 use crate::storage::rejection::Rejection;
@@ -33,6 +36,13 @@ pub use self::receipt::{Receipt, Work};
 #[doc(hidden)]
 pub use self::shard::{FOLDER, keys};
 pub use self::shard::{SHARD_LEN, Shard, manifest_text, plan};
+
+/// Bytes of a receipt at most: of 128 files that are rejected with long names it has half of it.
+#[doc(hidden)]
+pub const MOST_RECEIPT_BYTES: u64 = 4 << 20;
+
+/// What is read here is small.
+static NEVER: AtomicBool = AtomicBool::new(false);
 
 /// Shards on this machine, and in a bucket if they are to outlive it.
 #[derive(Debug)]
@@ -116,7 +126,8 @@ impl Store {
             .iter()
             .map(keys)
             .filter(|k| sizes.contains_key(&k.data) && sizes.contains_key(&k.receipt));
-        let read = prefix.read_all(there.map(|k| k.receipt).collect())?;
+        let receipts = there.map(|k| k.receipt).collect();
+        let read = prefix.read_all(receipts, MOST_RECEIPT_BYTES)?;
         let receipt = |shard: &Shard| {
             let keys = keys(shard);
             let receipt: Receipt = serde_json::from_slice(read.get(&keys.receipt)?).ok()?;
@@ -130,7 +141,8 @@ impl Store {
     fn receipt(&self, shard: &Shard) -> Option<Receipt> {
         let (data, receipt) = self.paths(shard);
         let receipt: Receipt = serde_json::from_slice(&fs::read(receipt).ok()?).ok()?;
-        let whole = fs::metadata(data).is_ok_and(|m| m.len() == receipt.size_bytes);
+        let file = fs::symlink_metadata(data);
+        let whole = file.is_ok_and(|m| m.is_file() && m.len() == receipt.size_bytes);
         (whole && receipt.holds(shard)).then_some(receipt)
     }
 
@@ -220,6 +232,27 @@ impl Store {
         Ok(read)
     }
 
+    /// A file in the folder here, for who hands files to others there: one of more bytes is not read, and none behind a link.
+    ///
+    /// # Errors
+    /// [`Error::Storage`]; [`Error::Invalid`] for a file that is not to be read.
+    #[doc(hidden)]
+    pub fn read_here(&self, key: &str, most_bytes: u64) -> Result<Option<Vec<u8>>> {
+        let path = self.root.join(key);
+        let read = Folder::open(&self.root).map_err(Fault::from);
+        let read = read.and_then(|folder| folder.file(key)?.read(most_bytes, &NEVER));
+        match read {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(Fault::Missing) => Ok(None),
+            Err(Fault::Io(error)) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(Fault::Io(error)) => Err(Error::storage("read", path)(error)),
+            Err(fault) => Err(Error::Invalid(format!(
+                "`{}` {fault}; remove it",
+                path.display()
+            ))),
+        }
+    }
+
     fn paths(&self, shard: &Shard) -> (PathBuf, PathBuf) {
         let keys = keys(shard);
         (self.root.join(keys.data), self.root.join(keys.receipt))
@@ -271,9 +304,7 @@ fn create_parent(path: &Path) -> Result<()> {
 
 fn remove(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::storage("remove", path)(e))
-        }
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(Error::storage("remove", path)(e)),
         _ => Ok(()),
     }
 }

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::frame::MatrixExt;
 use crate::outputs::{
     DUPLICATES, EMBEDDINGS, MANIFEST, MOST_RECORD_BYTES, PCA, REJECTED, REPORT, Unread,
-    check_values,
+    check_values, most_bytes,
 };
 use crate::schema::{SHA256, pc};
 use crate::storage::digest;
@@ -28,8 +28,6 @@ const LEFT_OUT: &str = "is not in this folder, and a report may leave it out; --
 
 /// Where the report holds its `run.json`.
 const EMBEDDED: [&str; 2] = ["<script type=\"application/json\" id=\"run\">", "</script>"];
-/// Bytes of a report at most, eight times what a page may have.
-const MOST_REPORT_BYTES: u64 = 64 << 20;
 
 impl Recorded {
     /// Holds the files against the record: those it names, the report, and the numbers that follow from each other or
@@ -111,7 +109,7 @@ impl Recorded {
             return Ok(Finding::skipped(REPORT, "is not looked at"));
         };
         let read = folder.file(REPORT);
-        let html = match read.and_then(|file| file.read(MOST_REPORT_BYTES, stop)) {
+        let html = match read.and_then(|file| file.read(most_bytes(REPORT), stop)) {
             Ok(html) => html,
             Err(Fault::Stopped) => return Err(Error::Interrupted),
             Err(fault) => return Ok(Finding::differs(REPORT, fault.to_string())),

@@ -111,3 +111,21 @@ fn a_bucket_is_listed_and_its_etags_compared() {
     let name = file.file_name().expect("a name").to_string_lossy();
     assert_differs(&said, "inputs", &["1 changed", &name]);
 }
+
+#[test]
+fn no_more_of_a_report_in_a_bucket_is_copied_than_is_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let large = folder.path().join("large");
+    let file = fs::File::create(&large).expect("a file");
+    file.set_len((32 << 20) + 1).expect("a size");
+    let server = server()
+        .objects(&[("theirs/run.json".to_owned(), large)])
+        .start();
+    let said = verify(Path::new("s3://photos/theirs"))
+        .args(["--endpoint-url", &server.url])
+        .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+        .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+        .expect(6);
+    let words = "sends 33554433 bytes where at most 33554432 can be right";
+    assert!(said.stderr.contains(words), "{}", said.stderr);
+}

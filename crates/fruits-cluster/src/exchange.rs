@@ -5,10 +5,13 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use fruits::store::{FOLDER, Receipt, Shard, Store, keys};
+use fruits::store::{FOLDER, MOST_RECEIPT_BYTES, Receipt, Shard, Store, keys};
 use fruits::{Error, Result, atomic};
 
 use crate::keys::Key;
+
+/// Bytes of a piece or a model at most, as of any object in a bucket.
+pub const MOST_BYTES: u64 = 4 << 30;
 
 /// Media type of what only this program reads.
 const BYTES: &str = "application/octet-stream";
@@ -39,36 +42,34 @@ impl<'a> Exchange<'a> {
         atomic::write(&path, &bytes)
     }
 
-    /// Reads an object, if it is there.
+    /// Reads an object, if it is there. Whoever may write to the cache could have put anything there: one of more bytes is not
+    /// read, and none behind a link.
     ///
     /// # Errors
     /// As [`Exchange::put`].
-    pub fn get(self, key: &Key) -> Result<Option<Vec<u8>>> {
-        if let Some(prefix) = self.store.bucket() {
-            return prefix.read(key.as_str());
-        }
-        let path = self.path(key)?;
-        match std::fs::read(&path) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(e) if is_gone(&e) => Ok(None),
-            Err(e) => Err(Error::storage("read", path)(e)),
+    pub fn get(self, key: &Key, most_bytes: u64) -> Result<Option<Vec<u8>>> {
+        match self.store.bucket() {
+            Some(prefix) => prefix.read_at_most(key.as_str(), most_bytes),
+            None => self.store.read_here(key.as_str(), most_bytes),
         }
     }
 
-    /// Reads objects, several at once; those that are there.
+    /// Reads receipts or tries, several at once; those that are there.
     ///
     /// # Errors
     /// As [`Exchange::put`].
     pub fn get_all(self, keys: &[Key]) -> Result<BTreeMap<Key, Vec<u8>>> {
         if let Some(prefix) = self.store.bucket() {
             let names = keys.iter().map(|key| key.as_str().to_owned());
-            let mut read = prefix.read_all(names.collect())?;
+            let mut read = prefix.read_all(names.collect(), MOST_RECEIPT_BYTES)?;
             let read = keys
                 .iter()
                 .filter_map(|key| Some((key.clone(), read.remove(key.as_str())?)));
             return Ok(read.collect());
         }
-        let read = keys.iter().map(|key| Ok((key.clone(), self.get(key)?)));
+        let read = keys
+            .iter()
+            .map(|key| Ok((key.clone(), self.get(key, MOST_RECEIPT_BYTES)?)));
         let there = read.filter_map(|read| match read {
             Ok((key, bytes)) => bytes.map(|bytes| Ok((key, bytes))),
             Err(e) => Some(Err(e)),
@@ -170,9 +171,10 @@ impl<'a> Exchange<'a> {
         let read = self.get_all(&wanted)?;
         let receipt = |(shard, key): (&Shard, &Key)| {
             let receipt: Receipt = serde_json::from_slice(read.get(key)?).ok()?;
-            let file = std::fs::metadata(self.store.root().join(keys(shard).data));
-            let whole =
-                self.store.bucket().is_some() || file.is_ok_and(|f| f.len() == receipt.size_bytes);
+            // Not through a link: what lies out of the cache is nobody's shard.
+            let file = std::fs::symlink_metadata(self.store.root().join(keys(shard).data));
+            let whole = self.store.bucket().is_some()
+                || file.is_ok_and(|f| f.is_file() && f.len() == receipt.size_bytes);
             (whole && receipt.commits(shard)).then_some(receipt)
         };
         Ok(shards.iter().zip(&wanted).map(receipt).collect())
@@ -274,7 +276,7 @@ mod tests {
             Key::new("cluster/pieces/x").unwrap(),
             Key::new("cluster/pieces/y/z").unwrap(),
         );
-        assert!(exchange.get(&link).is_err());
+        assert!(exchange.get(&link, 9).is_err());
         assert!(exchange.put(&link, vec![1]).is_err());
         assert!(exchange.put(&below, vec![1]).is_err());
         assert!(exchange.discard(&link).is_err());
@@ -283,7 +285,11 @@ mod tests {
 
         let good = Key::new("cluster/tries/a/b").unwrap();
         exchange.put(&good, vec![7]).unwrap();
-        assert_eq!(exchange.get(&good).unwrap(), Some(vec![7]));
+        assert_eq!(exchange.get(&good, 1).unwrap(), Some(vec![7]));
+        assert!(exchange.get(&good, 0).is_err());
+        let endless = Key::new("cluster/tries/a/zero").unwrap();
+        std::os::unix::fs::symlink("/dev/zero", cache.join(endless.as_str())).unwrap();
+        assert!(exchange.get(&endless, 9).is_err());
         assert_eq!(
             exchange
                 .keys_in(&Key::new("cluster/tries").unwrap())

@@ -184,6 +184,7 @@ impl<'a> Jobs<'a> {
         };
         let (bytes, digest) = order.sealed()?;
         let key = Order::key(&digest)?;
+        let order_bytes = bytes.len() as u64;
         self.cache.put(&key, bytes)?;
         let ticket = |index: usize| {
             let ticket = Ticket {
@@ -191,6 +192,7 @@ impl<'a> Jobs<'a> {
                 s3: self.reach.clone(),
                 run: self.order.run.clone(),
                 order: digest.clone(),
+                order_bytes,
                 index,
             };
             ticket.seal(&self.secret)

@@ -16,7 +16,7 @@ use fruits::storage::temporary::{self, TempDir};
 use fruits::store::Store;
 use fruits::{Error, Result, atomic};
 
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, MOST_BYTES};
 use crate::keys::Key;
 use crate::piece::Piece;
 use crate::scope::Scope;
@@ -61,7 +61,7 @@ impl Kept {
             return Ok((ticket, store, order));
         }
         let cache = Exchange::of(&store);
-        let bytes = cache.get(&Order::key(&ticket.order)?)?.ok_or_else(|| {
+        let bytes = cache.get(&Order::key(&ticket.order)?, ticket.order_bytes)?.ok_or_else(|| {
             Error::Invalid(format!(
                 "there is no order in the cache `{}`; it must be a bucket, or a folder that all machines share under one path",
                 ticket.cache
@@ -202,7 +202,7 @@ fn descriptor_of(cache: Exchange, order: &Order, threads: usize) -> Result<Chose
 /// A model of the user's own, as a file here.
 fn copy_of(cache: Exchange, key: &Key) -> Result<(TempDir, PathBuf)> {
     let bytes = cache
-        .get(key)?
+        .get(key, MOST_BYTES)?
         .ok_or_else(|| Error::Invalid(format!("the model `{key}` is not in the cache")))?;
     written(&bytes, "model.onnx")
 }
@@ -264,6 +264,7 @@ mod tests {
                 s3: Some(Reach::of(&params, region)),
                 run: "1-a".to_owned(),
                 order: digest::of("").try_into().unwrap(),
+                order_bytes: 0,
                 index: 0,
             };
             assert_eq!(kept.connection(&ticket).unwrap().region(), region);

@@ -1,11 +1,11 @@
 //! Pieces: what tasks other than features give, and what they take; each under its key, with a receipt that is written last.
 
 use fruits::storage::digest;
-use fruits::store::Work;
+use fruits::store::{MOST_RECEIPT_BYTES, Work};
 use fruits::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, MOST_BYTES};
 use crate::keys::Key;
 use crate::task::json;
 
@@ -60,7 +60,7 @@ impl Piece {
 
     /// The receipt of a piece, if it is there and whole.
     pub fn find(cache: Exchange, key: &Key) -> Result<Option<Self>> {
-        let bytes = cache.get(&key.receipt())?;
+        let bytes = cache.get(&key.receipt(), MOST_RECEIPT_BYTES)?;
         Ok(bytes.and_then(|bytes| Self::of(&bytes, key)))
     }
 
@@ -69,7 +69,7 @@ impl Piece {
     /// # Errors
     /// [`Error::Damaged`] if it is not what its receipt says, or one of the two is gone.
     pub fn read(cache: Exchange, key: &Key) -> Result<Vec<u8>> {
-        let bytes = cache.get(key)?;
+        let bytes = cache.get(key, MOST_BYTES)?;
         let piece = Self::find(cache, key)?;
         let whole = bytes.filter(|bytes| piece.is_some_and(|p| digest::of(bytes) == p.sha256));
         whole.ok_or_else(|| Error::Damaged {
@@ -95,7 +95,10 @@ mod tests {
         let work = Work::since("one", Instant::now());
         Piece::commit(cache, &key, vec![1, 2, 3], work).unwrap();
         assert_eq!(Piece::read(cache, &key).unwrap(), [1, 2, 3]);
-        let receipt = cache.get(&key.receipt()).unwrap().unwrap();
+        let receipt = cache
+            .get(&key.receipt(), MOST_RECEIPT_BYTES)
+            .unwrap()
+            .unwrap();
         assert!(Piece::of(&receipt, &key).is_some());
         for bit in 0..8 * receipt.len() {
             let mut other = receipt.clone();

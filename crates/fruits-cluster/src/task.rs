@@ -39,6 +39,8 @@ pub struct Ticket {
     pub run: String,
     /// SHA-256 of the order.
     pub order: Fingerprint,
+    /// Its size; no more is read of what lies in its place.
+    pub order_bytes: u64,
     /// Place of the task in it.
     pub index: usize,
 }

@@ -170,6 +170,7 @@ impl Prefix {
     pub(super) async fn get_all(
         &self,
         keys: Vec<String>,
+        most_bytes: u64,
     ) -> Vec<(String, Result<Content, Failure>)> {
         let requests = Arc::new(Semaphore::new(MAX_REQUESTS));
         let mut reading = JoinSet::new();
@@ -177,7 +178,7 @@ impl Prefix {
             let (prefix, requests) = (self.clone(), Arc::clone(&requests));
             reading.spawn(async move {
                 let _request = requests.acquire_owned().await;
-                let outcome = prefix.get(&key, None, MAX_BYTES).await;
+                let outcome = prefix.get(&key, None, most_bytes).await;
                 (key, outcome)
             });
         }

@@ -89,11 +89,14 @@ impl Stage {
     /// The ticket of an order that lies in the cache.
     fn ticket(&self, order: &Value) -> Value {
         let bytes = serde_json::to_vec(order).unwrap();
-        let digest = digest::of(&bytes);
+        let (digest, n_bytes) = (digest::of(&bytes), bytes.len());
         let folder = self.folder.path().join("cache/cluster/orders");
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join(format!("{digest}.json")), bytes).unwrap();
-        json!({"cache": self.at("cache"), "s3": null, "run": "1-a", "order": digest, "index": 0})
+        json!({
+            "cache": self.at("cache"), "s3": null, "run": "1-a",
+            "order": digest, "order_bytes": n_bytes, "index": 0,
+        })
     }
 
     fn runs(&self, ticket: &Value) -> Result<(), String> {
@@ -130,6 +133,22 @@ fn a_ticket_of_the_driver_is_done() {
     let shard = Shard::named(0, &digest::of("image.jpg"));
     let receipts = Exchange::of(&stage.store()).receipts_of(&[shard]).unwrap();
     assert_eq!(receipts[0].as_ref().unwrap().n_images, 1);
+}
+
+#[test]
+fn a_shard_that_is_a_link_is_nobodys() {
+    let stage = Stage::new();
+    stage
+        .runs(&stage.ticket(&stage.order(&stage.features("image.jpg"))))
+        .unwrap();
+    let shard = Shard::named(0, &digest::of("image.jpg"));
+    let store = stage.store();
+    let there = || Exchange::of(&store).receipts_of(std::slice::from_ref(&shard));
+    assert!(there().unwrap()[0].is_some());
+    let file = store.root().join(keys(&shard).data);
+    std::fs::rename(&file, stage.at("theirs/shard")).unwrap();
+    std::os::unix::fs::symlink(stage.at("theirs/shard"), &file).unwrap();
+    assert!(there().unwrap()[0].is_none());
 }
 
 #[test]
@@ -217,6 +236,10 @@ fn an_order_that_somebody_changed_is_refused() {
     std::fs::copy(file(&other), file(&ticket)).unwrap();
     let before = stage.files();
     stage.refuses(&ticket, "not the one that the driver wrote");
+    // No more is read than the driver wrote.
+    let large = std::fs::File::create(file(&ticket)).unwrap();
+    large.set_len(1 << 40).unwrap();
+    stage.refuses(&ticket, "has 1099511627776 bytes, and at most");
     assert_eq!(stage.files(), before);
 }
 
