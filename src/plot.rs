@@ -28,6 +28,6 @@ pub use scaling::{Curve, Scaling, scaling};
 pub use scatter::{MAX_VECTOR_POINTS, ScatterPlot, draw_order, scatter};
 pub use sheet::{CONTACT_EDGE, CONTACT_QUALITY, contact_sheet};
 pub(crate) use theme::escaped;
-pub use theme::{PALETTE, marker_shapes, marker_svg, shortened, shown};
+pub use theme::{N_LOOKS, PALETTE, marker_shapes, marker_svg, shared_looks, shortened, shown};
 pub use variance::{Variance, variance};
 pub use workers::{WorkerBar, workers};

@@ -154,6 +154,8 @@ pub(super) struct ScatterSection {
     /// Geometry of the plot as JSON.
     pub(super) frame: String,
     pub(super) shown: String,
+    /// That classes look the same, where they do.
+    pub(super) looks: Option<String>,
     pub(super) legend: Vec<ClassRow>,
     pub(super) ends: Vec<AxisEnd>,
 }

@@ -7,7 +7,7 @@ use super::format::{count, counted, number, percent};
 use super::pieces::{class_rows, thumb};
 use super::rows::{Plane, Rows};
 use crate::error::{Error, Result};
-use crate::plot::{About, Legend, Scatter, Variance, scatter, shown, variance};
+use crate::plot::{About, Legend, Scatter, Variance, scatter, shared_looks, shown, variance};
 use crate::record::{Figure, FigureValue, Needed, PcaRecord, Run};
 
 /// Components in the table; `run.json` has all.
@@ -201,10 +201,14 @@ fn scatter_section(
         .iter()
         .map(|class| class.label.as_str())
         .collect();
+    let looks = shared_looks(labels.len());
     let description = format!(
-        "A scatter plot of {} in {}, coloured and shaped by class.",
+        "A scatter plot of {} in {}, coloured and shaped by class.{}",
         counted(rows.images.len() as u64, "image", "images"),
-        counted(labels.len() as u64, "class", "classes")
+        counted(labels.len() as u64, "class", "classes"),
+        looks
+            .as_ref()
+            .map_or_else(String::new, |looks| format!(" {looks}"))
     );
     let drawn = scatter(&Scatter {
         about: About {
@@ -237,6 +241,7 @@ fn scatter_section(
         plot: drawn.svg,
         frame,
         shown,
+        looks,
         legend: class_rows(run),
         ends: Vec::new(),
     })

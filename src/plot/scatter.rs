@@ -8,7 +8,7 @@ use plotters::style::RGBColor;
 
 use super::frame::{Frame, Legend, Scatter, axes, frame};
 use super::sketch::{Align, At, SCALE, Sketch, bitmap, vector};
-use super::theme::{BLACK, INK, MUTED, PALETTE, Shape, document, escaped, shortened};
+use super::theme::{BLACK, INK, MUTED, N_LOOKS, PALETTE, Shape, document, escaped, shortened};
 use crate::error::{Error, Result};
 
 /// Points drawn as SVG elements; more become one bitmap inside the axes: at about 90 bytes an element
@@ -203,7 +203,10 @@ fn legend(plot: &Scatter, frame: &Frame) -> Result<String> {
             )?;
         }
         if hidden > 0 {
-            let more = format!("and {} more", plot.labels.len() - listed);
+            let mut more = format!("and {} more", plot.labels.len() - listed);
+            if plot.labels.len() > N_LOOKS {
+                more += &format!(", {N_LOOKS} looks");
+            }
             sketch.text(
                 &more,
                 (frame.width + 22.0, at(listed)),

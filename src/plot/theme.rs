@@ -3,6 +3,7 @@
 use plotters::style::RGBColor;
 
 use super::about::About;
+use super::axis::grouped;
 
 /// Text of axes and labels.
 pub(super) const INK: RGBColor = RGBColor(0x1C, 0x24, 0x2B);
@@ -127,6 +128,23 @@ impl Shape {
             Shape::Cross => Some(plus.into_iter().map(turned).collect()),
         }
     }
+}
+
+/// Looks that a class can have: each colour with each shape. From there on looks come again.
+pub const N_LOOKS: usize = PALETTE.len() * Shape::ALL.len();
+
+/// That several classes look the same, where there are more of them than looks.
+#[must_use]
+pub fn shared_looks(n_classes: usize) -> Option<String> {
+    (n_classes > N_LOOKS).then(|| {
+        format!(
+            "{} classes share {N_LOOKS} looks ({} colours, {} shapes): up to {} of them look the same.",
+            grouped(&n_classes.to_string()),
+            PALETTE.len(),
+            Shape::ALL.len(),
+            n_classes.div_ceil(N_LOOKS)
+        )
+    })
 }
 
 /// The corners of every marker shape around the origin, for a marker as large as a circle of
@@ -284,10 +302,17 @@ mod tests {
     }
 
     #[test]
-    fn fifty_six_classes_look_different() {
-        let mut looks: Vec<_> = (0..56).map(marker_svg).collect();
+    fn classes_look_different_as_long_as_there_are_looks() {
+        let mut looks: Vec<_> = (0..N_LOOKS).map(marker_svg).collect();
         looks.sort();
         looks.dedup();
-        assert_eq!(looks.len(), 56);
+        assert_eq!(looks.len(), N_LOOKS);
+        assert_eq!(shared_looks(N_LOOKS), None);
+        assert_eq!(marker_svg(0), marker_svg(N_LOOKS));
+        let said = shared_looks(2000).unwrap();
+        assert!(
+            said.starts_with("2,000 classes share 56 looks") && said.contains("up to 36"),
+            "{said}"
+        );
     }
 }

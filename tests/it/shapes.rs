@@ -43,15 +43,17 @@ const HOSTILE: [&str; 5] = [
 #[test]
 fn every_shape_of_report_reads_well() {
     let folder = tempfile::tempdir().expect("a folder");
-    let plain = |n_classes: usize| (0..n_classes).map(|i| format!("class {i:03}")).collect();
+    let plain = |n_classes: usize| (0..n_classes).map(|i| format!("class {i:04}")).collect();
     let mut hostile: Vec<String> = HOSTILE.map(str::to_owned).to_vec();
     hostile.push("x".repeat(300));
-    let cases: [(&str, usize, Vec<String>, End); 8] = [
+    let cases: [(&str, usize, Vec<String>, End); 10] = [
         ("three", 3, plain(1), End::Whole),
         ("one-class", 120, plain(1), End::Whole),
         ("five-classes", 120, plain(5), End::Whole),
         ("all-classes", 393, plain(131), End::Whole),
         ("many", 4098, plain(5), End::Whole),
+        ("classes-200", 600, plain(200), End::Whole),
+        ("classes-2000", 4000, plain(2000), End::Whole),
         ("hostile", 120, hostile, End::Whole),
         ("without-tsne", 40, plain(2), End::Pca),
         ("without-pca", 40, plain(2), End::Features),

@@ -7,7 +7,7 @@ use super::super::pieces::class_rows;
 use super::words::{MovesView, shared};
 use crate::error::{Error, Result};
 use crate::frame::{column, strings};
-use crate::plot::{self, About, Moves, shown};
+use crate::plot::{self, About, Moves, shared_looks, shown};
 use crate::record::{Alignment, ProjectionComparison, Run};
 use crate::schema::{LABEL, TSNE};
 
@@ -58,7 +58,7 @@ pub(super) fn plot(
         y_label: &format!("{title} 2 of the baseline (no unit)"),
     })?;
     let images = counted(alignment.n_points, "image", "images");
-    let shown = match drawn.n_paths as u64 == alignment.n_points {
+    let mut shown = match drawn.n_paths as u64 == alignment.n_points {
         true => format!(
             "{images} in both embeddings: a grey ring where each was in the baseline, a marker of its class where it \
              is in this run, aligned."
@@ -69,6 +69,9 @@ pub(super) fn plot(
             count(drawn.n_paths as u64)
         ),
     };
+    if let Some(looks) = shared_looks(run.classes.len()) {
+        shown += &format!(" {looks}");
+    }
     Ok(MovesView {
         svg: drawn.svg,
         shown,
