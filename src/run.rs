@@ -10,6 +10,7 @@ pub mod descriptor;
 #[doc(hidden)]
 pub mod gather;
 mod here;
+mod limits;
 #[doc(hidden)]
 pub mod machine;
 pub mod options;
@@ -111,6 +112,7 @@ pub fn run(
 fn steps(params: &Params, control: &mut Control) -> Result<Outcome> {
     let began = Instant::now();
     let (planned, mut loaded) = Planned::new(params, control)?;
+    limits::check(params, loaded.manifest.height(), &planned.descriptor)?;
     let mut workers = params.engine.open(planned.job(params, control.stop))?;
     let input = &params.input;
     let receipts = features(input, &planned, &mut loaded, &mut *workers, control)?;

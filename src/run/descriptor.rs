@@ -60,6 +60,18 @@ impl Chosen {
             .transpose()
     }
 
+    /// Values of one descriptor. A model of the user's own is loaded for a moment to know it.
+    pub fn n_features(&self) -> Result<usize> {
+        let mut descriptor = self.hold();
+        if descriptor.network().is_none_or(|n| n.model_known) {
+            return Ok(descriptor.about().n_values);
+        }
+        descriptor.load()?;
+        let n = descriptor.n_features();
+        descriptor.unload();
+        Ok(n)
+    }
+
     /// Everything but the files that decides the descriptors.
     pub fn recipe(&self, filter: Filter) -> String {
         format!(

@@ -12,6 +12,7 @@ use crate::storage::store::{self, Receipt, Shard, Store};
 
 use super::control::{Control, Done, Event};
 use super::descriptor::Chosen;
+use super::limits;
 use super::params::Params;
 use super::workers::Job;
 
@@ -117,6 +118,7 @@ pub fn dry_run(
     projection::check(&params.projections())?;
     Control::new(observe, stop).install(params.threads, |control| {
         let (planned, loaded) = Planned::new(params, control)?;
+        limits::check(params, loaded.manifest.height(), &planned.descriptor)?;
         let found = planned
             .store
             .receipts(&planned.shards, &mut || control.keeps_going())?;

@@ -29,6 +29,9 @@ use self::names::{Kind, kind, lookalikes};
 /// decoder does for each byte is bounded with it.
 pub const MAX_FILE_BYTES: u64 = 64 << 20;
 
+/// Most classes of a set: the pages number the class of an image in 16 bits.
+pub const MAX_CLASSES: usize = u16::MAX as usize;
+
 const SIGNATURE_LEN: u64 = 32;
 
 /// Files whose digests are taken between two looks whether to go on: a tenth of a second for photographs of 100 kB.
@@ -62,7 +65,7 @@ pub struct Loaded {
 /// read for it, those of a bucket are not.
 ///
 /// # Errors
-/// [`Error::Invalid`] for a class that does not exist or a zero, [`Error::NoImage`] if nothing is left,
+/// [`Error::Invalid`] for a class that does not exist, a zero or more than [`MAX_CLASSES`] classes, [`Error::NoImage`] if nothing is left,
 /// [`Error::Bucket`] if the bucket cannot be listed.
 pub fn load(source: &Source, params: &LoadParams) -> Result<Loaded> {
     load_with(source, params, &mut |_| true)
@@ -108,6 +111,7 @@ pub fn load_with(
         return Err(nothing_found(source, n_found, others.len()));
     }
     let chosen = choose(classes, params)?;
+    check_classes(chosen.iter().filter_map(|o| labels.label(&o.key)), params)?;
     let n_skipped = n_found as u64 - chosen.len() as u64;
 
     let mut rows = Vec::with_capacity(chosen.len());
@@ -277,6 +281,22 @@ fn check(params: &LoadParams) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Refuses more classes than can be numbered, before a file is read.
+fn check_classes<'a>(labels: impl Iterator<Item = &'a str>, params: &LoadParams) -> Result<()> {
+    let n = BTreeSet::from_iter(labels).len();
+    if n <= MAX_CLASSES {
+        return Ok(());
+    }
+    let rule = match params.label {
+        LabelRule::First => "the first folder below the input",
+        LabelRule::Parent => "the folder that holds an image",
+    };
+    Err(Error::Invalid(format!(
+        "{n} classes are more than the {MAX_CLASSES} that a report can tell apart; take fewer with --top-classes or --classes, \
+         and look whether {rule} is what names a class"
+    )))
 }
 
 fn nothing_found(source: &Source, n_files: usize, n_other: usize) -> Error {

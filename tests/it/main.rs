@@ -25,6 +25,7 @@ mod golden;
 mod images;
 mod interruption;
 mod layers;
+mod limits;
 mod measures;
 mod own_descriptor;
 mod points;

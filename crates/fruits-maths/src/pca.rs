@@ -16,6 +16,7 @@ mod fitted;
 mod krylov;
 #[cfg(feature = "linfa")]
 mod linfa;
+mod memory;
 mod panel;
 mod params;
 mod solution;

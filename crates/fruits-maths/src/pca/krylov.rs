@@ -37,7 +37,15 @@ const CHANGE: f64 = 1e-7;
 /// Relative residual below which a value past the kept ones counts as found.
 const FURTHER: f64 = 1e-2;
 /// Blocks of the basis before it shrinks to its best vectors: 8 x 64 columns of 25,088 values take 51 MB.
-const MAX_BLOCKS: usize = 8;
+pub(super) const MAX_BLOCKS: usize = 8;
+
+/// Columns of the first block, for rows of at most so many components.
+pub(super) fn block_width(keep: Keep, rank_limit: usize) -> usize {
+    match keep {
+        Keep::Components(k) if rank_limit > WHOLE_RANK => k.max(LEAST_WIDTH).min(rank_limit),
+        _ => rank_limit.min(WHOLE_RANK),
+    }
+}
 
 /// Runs passes over the rows until `keep` is met or `max_passes` were made.
 pub(super) fn solve(
@@ -49,10 +57,7 @@ pub(super) fn solve(
 ) -> Result<Solution> {
     let (n, d) = (rows.n_rows(), rows.n_cols());
     let rank_limit = (n - 1).min(d);
-    let width = match keep {
-        Keep::Components(k) if rank_limit > WHOLE_RANK => k.max(LEAST_WIDTH).min(rank_limit),
-        _ => rank_limit.min(WHOLE_RANK),
-    };
+    let width = block_width(keep, rank_limit);
     let mut covariance = Covariance::new(rows);
     let mut q = start(d, width, seed)?;
     let mut space = Space {

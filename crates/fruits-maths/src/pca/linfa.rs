@@ -10,9 +10,6 @@ use super::solution::{Solution, fix_signs, identical};
 use super::sweep::{check_rows, not_finite};
 use crate::error::{Error, Result};
 
-/// Largest n x d x 8 the solver takes: it holds the rows twice in `f64`.
-const MAX_BYTES: usize = 2 << 30;
-
 /// Fits with `linfa_reduction::Pca`; ratios are recomputed against the total variance by the caller.
 pub(super) fn solve(
     blocks: &dyn RowBlocks,
@@ -26,11 +23,6 @@ pub(super) fn solve(
                 .into(),
         ));
     };
-    if n.saturating_mul(d).saturating_mul(8) > MAX_BYTES {
-        return Err(Error::Invalid(format!(
-            "the linfa solver works in memory and takes at most 2 GiB of rows, not {n} x {d} x 8 bytes; use krylov"
-        )));
-    }
     if !progress(0, 1) {
         return Err(Error::Interrupted);
     }

@@ -93,7 +93,7 @@ impl PcaParams {
                 "PCA needs at least 2 rows of at least 1 feature, not {n} x {d}"
             ));
         }
-        Ok(())
+        self.check_shape(n, d)
     }
 }
 

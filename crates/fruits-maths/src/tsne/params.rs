@@ -37,10 +37,15 @@ impl Default for TsneParams {
 }
 
 impl TsneParams {
-    /// The perplexity that `n_samples` points allow: at most (n_samples - 1) / 3.
+    /// The largest perplexity that `n_samples` points allow, (n_samples - 1) / 3.
+    #[must_use]
+    pub fn most_perplexity(n_samples: usize) -> f64 {
+        n_samples.saturating_sub(1) as f64 / NEIGHBORS_PER_PERPLEXITY
+    }
+
+    /// The perplexity that is used for `n_samples` points.
     pub(super) fn perplexity_of(&self, n_samples: usize) -> f64 {
-        self.perplexity
-            .min(n_samples.saturating_sub(1) as f64 / 3.0)
+        self.perplexity.min(Self::most_perplexity(n_samples))
     }
 
     /// Neighbours of each of `n_samples` points that the embedding takes.
@@ -48,6 +53,15 @@ impl TsneParams {
     pub fn n_neighbors(&self, n_samples: usize) -> usize {
         // Rounded down, but not for an error in the last digit of a perplexity that was reduced.
         (NEIGHBORS_PER_PERPLEXITY * self.perplexity_of(n_samples) + 1e-9) as usize
+    }
+
+    /// The most bytes that `n_samples` points take at one time for their neighbours and affinities: index and distance of each
+    /// neighbour, its probability, the same by columns, and both directions in the end.
+    #[must_use]
+    pub fn memory_bytes(&self, n_samples: usize) -> u64 {
+        const PER_NEIGHBOR: u64 = (4 + 8) + 8 + 16 + 2 * (4 + 8);
+        let neighbors = n_samples as u64 * self.n_neighbors(n_samples) as u64;
+        neighbors.saturating_mul(PER_NEIGHBOR)
     }
 
     /// What can be said of the parameters before there are points.
