@@ -27,7 +27,9 @@ pub use self::provenance::{Output, Provenance, Version};
 pub use self::timings::{ClusterRecord, LostTry, Part, Stage, Timings, WorkerRecord};
 pub use crate::steps::describe::{About, Fact, NetworkRecord};
 pub use crate::steps::duplicates::NearDuplicate;
-pub use crate::steps::findings::{Disagreement, FindingsRecord, Outlier, Representative};
+pub use crate::steps::findings::{
+    Conflict, Disagreement, FindingsRecord, LabelledCopy, Likeness, Outlier, Representative,
+};
 pub use crate::steps::pca::{Needed, PcaRecord, Reconstruction};
 pub use crate::steps::projection::{
     Figure, FigureValue, Measured, ProjectionLabels, ProjectionQuality, ProjectionRecord,

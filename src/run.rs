@@ -56,7 +56,7 @@ pub use self::params::Params;
 use self::plan::Planned;
 pub use self::plan::{Plan, dry_run};
 pub(crate) use self::record::MAX_DUPLICATE_GROUPS;
-use self::record::{begin_record, examples};
+use self::record::{begin_record, conflict_warning, examples, findings_note};
 use self::reduction::reduce;
 use self::stages::{features, gathered, mending};
 pub use self::workers::{DEFAULT_TIMEOUT_S, Engine, Gathered, Job, Rows, Workers};
@@ -203,13 +203,12 @@ fn find<'a>(
             control.advance("findings", n_done as u64, n_total as u64)
         })?;
         watch.split("neighbours");
-        let found = findings_in(images, &space)?;
+        let found = findings_in(images, &space, &mut |n_done, n_total| {
+            control.advance("findings", n_done as u64, n_total as u64)
+        })?;
         let near_duplicates = near_duplicates_in(images, &space)?;
         watch.split("outliers, labels, near duplicates");
-        let note = format!(
-            "{} labels that neighbours do not share",
-            found.record.n_disagreements
-        );
+        let note = findings_note(&found.record);
         Ok(Done {
             value: (space, found, near_duplicates),
             items: n,
@@ -219,6 +218,7 @@ fn find<'a>(
         })
     })?;
     add_by_key(images, &found.scores, &[OUTLIER_SCORE, LABEL_AGREEMENT])?;
+    run.warnings.extend(conflict_warning(&found.record));
     run.findings = Some(found.record);
     run.dataset.near_duplicates = near_duplicates;
     Ok(space)

@@ -206,9 +206,13 @@ impl Show for Findings {
                 o.key, o.score
             )
         });
+        let conflicts = match record.n_conflicts {
+            0 => String::new(),
+            n => format!("{} under several labels; ", counted(n, "image", "images")),
+        };
         let n = record.n_disagreements;
         shown(&format!(
-            "{n} images whose {} nearest are of another class{outlier}",
+            "{conflicts}{n} images whose {} nearest are of another class{outlier}",
             record.label_neighbors
         ))
     }

@@ -228,6 +228,8 @@ pub(super) struct FindingsSection {
     pub(super) outliers: Vec<Finding>,
     pub(super) representatives: Vec<Thumb>,
     pub(super) n_more_representatives: usize,
+    pub(super) conflicts_sentence: String,
+    pub(super) conflicts: Vec<Vec<Thumb>>,
     pub(super) disagreements_sentence: String,
     pub(super) disagreements: Vec<Finding>,
 }

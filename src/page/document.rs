@@ -169,8 +169,10 @@ fn wanted(run: &Run, rows: &Rows) -> Vec<usize> {
             .disagreements
             .iter()
             .flat_map(|d| std::iter::once(&d.key).chain(&d.neighbors));
+        let copies = found.conflicts.iter().flat_map(|c| &c.copies);
         outliers
             .chain(odd)
+            .chain(copies.map(|copy| &copy.key))
             .chain(found.representatives.iter().map(|r| &r.key))
     });
     let mut wanted: Vec<usize> = worst

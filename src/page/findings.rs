@@ -1,14 +1,16 @@
 //! Section on images that stand out.
 
-use super::context::{Finding, FindingsSection};
+use super::context::{Finding, FindingsSection, Thumb};
 use super::format::{count, counted};
 use super::pieces::thumb;
 use super::rows::Rows;
 use crate::plot::shown;
-use crate::record::Run;
+use crate::record::{Conflict, FindingsRecord, Likeness, Run};
 
 /// Classes of which the representative is shown; more make the section longer than it is read.
 const MAX_REPRESENTATIVES: usize = 60;
+/// Copies shown of an image under several labels.
+const MAX_COPIES: usize = 6;
 
 pub(super) fn findings_section(run: &Run, rows: &Rows) -> Option<FindingsSection> {
     let findings = run.findings.as_ref()?;
@@ -33,7 +35,9 @@ pub(super) fn findings_section(run: &Run, rows: &Rows) -> Option<FindingsSection
             count(n),
             counted(run.images.accepted, "image", "images"),
             match n > listed {
-                true => format!(" The {listed} with the fewest neighbours of their own class:"),
+                true => format!(
+                    " The {listed} with the fewest neighbours of their own class, copies once:"
+                ),
                 false => String::new(),
             }
         ),
@@ -41,13 +45,19 @@ pub(super) fn findings_section(run: &Run, rows: &Rows) -> Option<FindingsSection
     Some(FindingsSection {
         outliers_sentence: format!(
             "The images that lie most apart from where their {} nearest are dense (local outlier factor; 1 is as dense as \
-             they are), each with its nearest images.",
+             they are), each with its nearest images. Copies of one image count once.",
             findings.outlier_neighbors
         ),
         outliers: findings
             .outliers
             .iter()
-            .map(|o| finding(&o.key, format!("factor {:.2}", o.score), &o.neighbors))
+            .map(|o| {
+                let note = match o.n_alike {
+                    0 => format!("factor {:.2}", o.score),
+                    n => format!("factor {:.2}; {} more like it", o.score, count(n)),
+                };
+                finding(&o.key, note, &o.neighbors)
+            })
             .collect(),
         representatives: findings
             .representatives
@@ -59,6 +69,12 @@ pub(super) fn findings_section(run: &Run, rows: &Rows) -> Option<FindingsSection
             .representatives
             .len()
             .saturating_sub(MAX_REPRESENTATIVES),
+        conflicts_sentence: conflicts_sentence(findings),
+        conflicts: findings
+            .conflicts
+            .iter()
+            .map(|found| conflict(rows, found))
+            .collect(),
         disagreements_sentence,
         disagreements: findings
             .disagreements
@@ -73,4 +89,44 @@ pub(super) fn findings_section(run: &Run, rows: &Rows) -> Option<FindingsSection
             })
             .collect(),
     })
+}
+
+fn conflicts_sentence(findings: &FindingsRecord) -> String {
+    let n = findings.n_conflicts;
+    let listed = findings.conflicts.len() as u64;
+    let which = match n > listed {
+        true => format!(" The first {listed}:"),
+        false => String::new(),
+    };
+    match n {
+        0 => "None: no two files that are equal, or nearly the same, have different labels."
+            .to_owned(),
+        1 => "1 image is in the set under several labels: at most one of them is right.".to_owned(),
+        n => format!(
+            "{} images are in the set under several labels: of the labels of each at most one is right. Look at these \
+             first.{which}",
+            count(n)
+        ),
+    }
+}
+
+fn conflict(rows: &Rows, found: &Conflict) -> Vec<Thumb> {
+    let mut copies: Vec<Thumb> = found
+        .copies
+        .iter()
+        .take(MAX_COPIES)
+        .map(|copy| thumb(rows, &copy.key, String::new()))
+        .collect();
+    let labels = counted(found.n_labels, "label", "labels");
+    let n_hidden = found.n_copies.saturating_sub(copies.len() as u64);
+    if let Some(first) = copies.first_mut() {
+        first.note = match found.likeness {
+            Likeness::SameFile => format!("the same file under {labels}"),
+            Likeness::NearlySame => format!("nearly the same, under {labels}"),
+        };
+    }
+    if let (Some(last), true) = (copies.last_mut(), n_hidden > 0) {
+        last.note = format!("and {} more", count(n_hidden));
+    }
+    copies
 }

@@ -137,7 +137,7 @@ fn scores(rows: &Rows) -> Vec<ScoreOfAll> {
     });
     let score = |(id, name, about): (String, String, String)| {
         let values: &Vec<f32> = rows.scores.get(&id)?;
-        // Among duplicates a factor has no bound, and would leave all others one step.
+        // An image apart from dense ones has a factor far above the others, and would leave them few steps.
         let is_log = id == OUTLIER_SCORE;
         let values: Vec<f32> = match is_log {
             true => values.iter().map(|v| v.ln()).collect(),

@@ -12,6 +12,7 @@ use crate::record::{
     QualityRecord, Run, SCHEMA, SizeCount, SourceRecord, SplitCount, Status,
 };
 use crate::schema::{HEIGHT, KEY, LABEL, MODE, ORIENTATION, SHA256, SPLIT, WIDTH};
+use crate::steps::findings::FindingsRecord;
 use crate::steps::load::{Loaded, wanted};
 use crate::steps::pca::{Keep, Pca};
 use crate::steps::resize::{self, Filter};
@@ -55,6 +56,31 @@ pub(super) fn pca_warnings(params: &Params, pca: &Pca) -> Vec<String> {
         ));
     }
     warnings
+}
+
+/// What stands out, for who watches the run.
+pub(super) fn findings_note(found: &FindingsRecord) -> String {
+    let doubts = format!(
+        "{} labels that neighbours do not share",
+        found.n_disagreements
+    );
+    match found.n_conflicts {
+        0 => doubts,
+        1 => format!("1 image under several labels, {doubts}"),
+        n => format!("{n} images under several labels, {doubts}"),
+    }
+}
+
+/// That images are in the set under several labels.
+pub(super) fn conflict_warning(found: &FindingsRecord) -> Option<String> {
+    let images = match found.n_conflicts {
+        0 => return None,
+        1 => "1 image is".to_owned(),
+        n => format!("{n} images are"),
+    };
+    Some(format!(
+        "{images} in the set under several labels, of which at most one is right; they stand first among the label doubts"
+    ))
 }
 
 /// A label accuracy that frames of the same objects make up.

@@ -54,8 +54,13 @@ impl Recorded {
         tell(self.duplicates(&space)?);
         if self.run.pca.is_some() || self.embeddings.is_ok() {
             tell(self.components());
-            let look = |frame: &DataFrame, space: &Space| self.findings(frame, space);
-            tell(self.check("findings", &space, look)?);
+            let look = |frame: &DataFrame, space: &Space| self.findings(frame, space, stop);
+            let n_conflicts = self.run.findings.as_ref().map_or(0, |f| f.n_conflicts);
+            tell(match &self.manifest {
+                // Which of them are equal files is known from there.
+                Err(reason) if n_conflicts > 0 => unknown("findings", reason),
+                _ => self.check("findings", &space, look)?,
+            });
         }
         let has_tsne = |frame: &DataFrame| frame.column(TSNE_X).is_ok();
         let is_measured = self.run.quality.is_some() || self.run.tsne.is_some();
@@ -269,8 +274,12 @@ impl Recorded {
         }
     }
 
-    fn findings(&self, frame: &DataFrame, space: &Space) -> Result<Vec<String>> {
-        let found = findings_in(frame, space)?;
+    fn findings(&self, frame: &DataFrame, space: &Space, stop: &AtomicBool) -> Result<Vec<String>> {
+        let mut files = frame.clone();
+        if let Ok(manifest) = &self.manifest {
+            add_by_key(&mut files, manifest, &[SHA256])?;
+        }
+        let found = findings_in(&files, space, &mut |_, _| goes_on(stop))?;
         let mut faults = Vec::new();
         faults.extend(follows(
             "findings",

@@ -1,4 +1,4 @@
-//! Sets and options at the edge of what a report can hold: very many classes, more than there is.
+//! Sets and options at the edge of what a report can hold: copies, very many classes, more than there is.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,8 @@ use std::path::Path;
 use fruits::load::{LoadParams, MAX_CLASSES, load};
 use fruits::source::Source;
 
-use crate::run::{Report, skipped};
+use crate::images;
+use crate::run::{Report, json, skipped};
 
 fn by_colour(input: &Path, out: &Path) -> Report {
     Report::new()
@@ -21,6 +22,57 @@ fn by_colour(input: &Path, out: &Path) -> Report {
             "--iterations",
             "300",
         ])
+}
+
+#[test]
+fn copies_fill_no_list_and_one_image_under_two_labels_comes_first() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (input, out) = (folder.path().join("in"), folder.path().join("out"));
+    images::sample(&input, 3, 8);
+    let classes = images::classes();
+    let other = fs::read(&images::of_class(&classes[4])[0]).expect("bytes");
+    // More copies than neighbours are looked at, in one class, and one in another.
+    for i in 0..25 {
+        images::put(&input, &classes[0], &format!("copy {i:02}.jpg"), &other);
+    }
+    images::put(&input, &classes[1], "copy.jpg", &other);
+    by_colour(&input, &out)
+        .args(["--components", "8"])
+        .expect(0);
+
+    let run = json(out.join("run.json"));
+    let found = &run["findings"];
+    let outliers = found["outliers"].as_array().expect("outliers");
+    let scores = outliers
+        .iter()
+        .map(|o| o["score"].as_f64().expect("a number"));
+    assert!(scores.into_iter().all(|score| score < 100.0), "{found:#}");
+    let is_copy = |key: &serde_json::Value| key.as_str().expect("a key").contains("copy");
+    assert!(
+        outliers.iter().filter(|o| is_copy(&o["key"])).count() <= 1,
+        "{found:#}"
+    );
+    assert_eq!(found["n_conflicts"], 1);
+    let conflict = &found["conflicts"][0];
+    assert_eq!(conflict["likeness"], "same_file");
+    assert_eq!(
+        (&conflict["n_copies"], &conflict["n_labels"]),
+        (&26.into(), &2.into())
+    );
+    assert!(conflict["copies"][1]["key"] == format!("{}/copy.jpg", classes[1]));
+    let said = "1 image is in the set under several labels";
+    assert!(
+        run["warnings"].to_string().contains(said),
+        "{}",
+        run["warnings"]
+    );
+
+    let html = fs::read_to_string(out.join("index.html")).expect("the report");
+    let (_, section) = html.split_once("<section id=\"findings\"").expect("it");
+    let at = |text: &str| section.find(text).unwrap_or_else(|| panic!("no {text}"));
+    assert!(at("the same file under 2 labels") < at("Label disagreements"));
+    assert!(html.contains(said));
+    Report::new().arg("verify").arg(&out).expect(0);
 }
 
 #[test]

@@ -25,6 +25,8 @@ pub mod neighbors;
 mod simd;
 pub mod votes;
 
+pub mod copies;
+
 pub mod outliers;
 pub mod pca;
 pub mod procrustes;

@@ -1,6 +1,7 @@
 //! Rows that stand out: outliers, those whose neighbours have another label, those that stand for their class, and those that
 //! are nearly one.
 
+use crate::copies::Distinct;
 use crate::matrix::Matrix;
 use crate::neighbors::Neighbors;
 use crate::votes::{Classes, vote};
@@ -36,6 +37,29 @@ pub fn local_outlier_factors(near: &Neighbors) -> Vec<f64> {
             sum / k as f64
         })
         .collect()
+}
+
+/// The local outlier factor of each row among distinct ones; copies have that of the first of them. Where nothing is a copy these are
+/// the factors of scikit-learn.
+///
+/// More copies than neighbours would be infinitely dense, and whatever lies beside them infinitely sparse: Breunig et al. let the
+/// neighbourhood reach to so many distinct points (their k-distinct-distance), which is the same as to count copies once. Since
+/// distinct neighbours are apart by a share of the usual distance, see [`Distinct::find`], factors are bounded.
+///
+/// # References
+/// Breunig, Kriegel, Ng & Sander 2000, section 4.1, on duplicates.
+#[must_use]
+pub fn distinct_outlier_factors(distinct: &Distinct) -> Vec<f64> {
+    let (first, rows) = (distinct.first(), distinct.rows());
+    let factors = match rows.len() {
+        1 => vec![1.0],
+        _ => local_outlier_factors(distinct.near()),
+    };
+    let mut all = vec![1.0; first.len()];
+    for (&row, factor) in rows.iter().zip(factors) {
+        all[row] = factor;
+    }
+    first.iter().map(|&row| all[row]).collect()
 }
 
 /// What the neighbours of a row say of its label.
@@ -158,6 +182,32 @@ mod tests {
         assert_eq!(local_outlier_factors(&near), [1.0; 30]);
         let near = nearest(&matrix(vec![0.0, 0.0, 1.0, 0.0]), 20).unwrap();
         assert_eq!(local_outlier_factors(&near), [1.0; 2]);
+    }
+
+    #[test]
+    fn copies_neither_hide_an_outlier_nor_make_one() {
+        let mut values = grids();
+        values[14..16].copy_from_slice(&[2.0, 60.0]);
+        let alone = matrix(values.clone());
+        let near = nearest(&alone, 20).unwrap();
+        let distinct = |points: &Matrix, near: &Neighbors| {
+            Distinct::find(points, near, &mut |_, _| true).unwrap()
+        };
+        // Nothing is a copy: the numbers are those of all rows.
+        let expected = local_outlier_factors(&near);
+        assert_eq!(distinct_outlier_factors(&distinct(&alone, &near)), expected);
+
+        // 40 copies of one point, half of them not quite equal.
+        for i in 0..40 {
+            let off = (i % 2) as f32 * i as f32 * 1e-4;
+            values.extend([values[4] + off, values[5]]);
+        }
+        let points = matrix(values);
+        let near = nearest(&points, 20).unwrap();
+        assert!(local_outlier_factors(&near).iter().any(|f| *f > 1e3));
+        let factors = distinct_outlier_factors(&distinct(&points, &near));
+        assert_eq!(factors[..50], expected);
+        assert_eq!(factors[50..], [expected[2]; 40]);
     }
 
     #[test]
