@@ -63,8 +63,8 @@ impl Chosen {
     /// Values of one descriptor. A model of the user's own is loaded for a moment to know it.
     pub fn n_features(&self) -> Result<usize> {
         let mut descriptor = self.hold();
-        if descriptor.network().is_none_or(|n| n.model_known) {
-            return Ok(descriptor.about().n_values);
+        if let Some(known) = descriptor.about().n_values {
+            return Ok(known);
         }
         descriptor.load()?;
         let n = descriptor.n_features();
