@@ -9,6 +9,12 @@ BENCH_ARGS ?=
 FEATURES ?=
 JUPYTER_ARGS ?=
 
+# Where tests note what they skipped (tests/skips.py). `.ci/run` has one file for all of its targets.
+ifndef FRUITS_SKIPS
+export FRUITS_SKIPS := $(abspath $(or $(CARGO_TARGET_DIR),target))/skips.txt
+forget_skips = rm -f "$(FRUITS_SKIPS)"
+endif
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help prerequisites setup setup-notebook build report notebook notebooks test nightly test-cluster test-notebooks test-template test-deploy check bench-programs bench bench-quick dist clean
@@ -41,6 +47,7 @@ notebooks: setup-notebook ## run the notebooks again and save what they show
 	@"$$(python3 setup/notebook.py --python)" tests/notebooks/test_notebooks.py --write Notebooks
 
 test: prerequisites setup ## run all tests
+	@$(forget_skips)
 	# Named one by one, since examples would be linked, too; `make check` looks at them.
 	cargo test --release --locked --package fruits --package fruits-maths --package fruits-report --lib --bins --test it
 	cargo test --release --locked --package fruits --package fruits-maths --doc
@@ -50,12 +57,18 @@ test: prerequisites setup ## run all tests
 	python3 setup/test_notebook.py
 	python3 benches/test_results.py
 	python3 benches/cluster/test_simulate.py
+	python3 tests/test_skips.py
+	@python3 tests/skips.py
 
 nightly: prerequisites setup ## what takes too long for every change: each call that can fail, in each way
+	@$(forget_skips)
 	FRUITS_POINTS=all cargo test --release --locked --package fruits --package fruits-maths --package fruits-report --lib --bins --test it -- points::
+	@python3 tests/skips.py
 
 test-cluster: prerequisites setup ## run the tests of several machines (compiles its engine)
+	@$(forget_skips)
 	cargo test --release --locked --package fruits-report --package fruits-cluster --features fruits-report/cluster --lib --test cluster
+	@python3 tests/skips.py
 
 test-notebooks: setup-notebook ## run the notebooks and break them, with the real kernel
 	cargo build --release --locked --package s3-server

@@ -80,7 +80,7 @@ export async function printsTheStaticPlots(page) {
 export async function valid() {
   const run = (command, args) => new Promise((done) => execFile(command, args, { maxBuffer: 1 << 26 }, (error, stdout, stderr) => done({ error, stdout, stderr })));
   if ((await run("java", ["-version"])).error) {
-    console.log("skipped: Java is not installed, so the HTML is not checked");
+    console.log("skipped: java: Java is not installed, so the HTML is not checked");
     return;
   }
   const { stdout, stderr } = await run("java", ["-jar", locate("vnu-jar/build/dist/vnu.jar"), "--stdout", "--format", "json", html]);

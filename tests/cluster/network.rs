@@ -14,7 +14,7 @@ use crate::run::{Report, assert_same_results, said, skipped};
 #[test]
 fn a_network_that_parts_and_heals_is_survived() {
     let Some(wire) = Wire::new() else {
-        skipped("network namespaces take root and iproute2");
+        skipped("namespaces", "network namespaces take root and iproute2");
         return;
     };
     let photos = Photos::new();
@@ -61,7 +61,7 @@ fn a_network_that_parts_and_heals_is_survived() {
 #[test]
 fn a_stranger_on_the_network_gets_nothing_computed() {
     let Some(wire) = Wire::new() else {
-        skipped("network namespaces take root and iproute2");
+        skipped("namespaces", "network namespaces take root and iproute2");
         return;
     };
     let photos = Photos::new();

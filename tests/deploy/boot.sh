@@ -8,8 +8,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
+# skip MISSING REASON
 skip() {
-    echo "test-deploy: skipped: $1"
+    python3 tests/skips.py "$1" test-deploy "$2"
     exit 0
 }
 
@@ -20,14 +21,14 @@ if [ ! -f "$archive" ] || [ ! -x "$server" ]; then
 fi
 root=${FRUITS_TEST_ROOT:-${XDG_CACHE_HOME:-$HOME/.cache}/fruits/$suite-minbase}
 
-[ "$(id -u)" -eq 0 ] || skip "only root can change the root folder; run it as root"
-command -v debootstrap >/dev/null || skip "there is no debootstrap: apt-get install debootstrap"
-unshare --mount --pid --fork true 2>/dev/null || skip "root may make no namespaces here, as in some containers"
+[ "$(id -u)" -eq 0 ] || skip root "only root can change the root folder; run it as root"
+command -v debootstrap >/dev/null || skip debootstrap "there is no debootstrap: apt-get install debootstrap"
+unshare --mount --pid --fork true 2>/dev/null || skip namespaces "root may make no namespaces here, as in some containers"
 
 if [ ! -d "$root" ]; then
     mirror=$(apt-get indextargets --format "\$(CODENAME) \$(REPO_URI)" 'Created-By: Packages' |
         awk -v suite=$suite '$1 == suite { print $2; exit }')
-    [ -n "$mirror" ] || skip "apt has no source of Debian $suite on this machine, and $root is not there"
+    [ -n "$mirror" ] || skip debian "apt has no source of Debian $suite on this machine, and $root is not there"
     echo "test-deploy: making a bare Debian in $root, once"
     mkdir -p "$(dirname "$root")"
     partial=$(mktemp -d "$root.partial-XXXXXX")

@@ -17,10 +17,10 @@ if command -v shellcheck >/dev/null; then
     done
     echo "template: $(shellcheck --version | sed -n 's/^version: /shellcheck /p') found nothing in all scripts"
 else
-    echo "template: the scripts are not linted, there is no shellcheck: apt-get install shellcheck"
+    python3 tests/skips.py shellcheck test-template "the scripts are not linted, there is no shellcheck: apt-get install shellcheck"
 fi
 if curl --aws-sigv4 aws:amz --version >/dev/null 2>&1; then
     "$python" tests/deploy/members.py
 else
-    echo "template: the instances of cluster.yaml are not run, there is no curl that signs: apt-get install curl"
+    python3 tests/skips.py curl test-template "the instances of cluster.yaml are not run, there is no curl that signs: apt-get install curl"
 fi

@@ -27,18 +27,24 @@ pub fn node(script: &str, arguments: &[PathBuf]) {
     let packages = ["playwright-core", "axe-core", "vnu-jar"];
     let has = |package: &&str| folder.join("node_modules").join(package).exists();
     let missing = [
-        (Path::new(&chromium).exists(), "Chromium is not installed"),
+        (
+            Path::new(&chromium).exists(),
+            "chromium",
+            "Chromium is not installed",
+        ),
         (
             version.is_ok_and(|o| o.status.success()),
+            "node",
             "Node.js is not installed",
         ),
         (
             packages.iter().all(has),
+            "node-modules",
             "`npm ci --prefix tests/browser` has not been run",
         ),
     ];
-    if let Some((_, what)) = missing.iter().find(|(is_there, _)| !is_there) {
-        skipped(what);
+    if let Some((_, name, reason)) = missing.iter().find(|(is_there, ..)| !is_there) {
+        skipped(name, reason);
         return;
     }
     let checked = Command::new("node")
@@ -54,8 +60,9 @@ pub fn node(script: &str, arguments: &[PathBuf]) {
         String::from_utf8_lossy(&checked.stderr)
     );
     for line in said.lines() {
-        if let Some(reason) = line.strip_prefix("skipped: ") {
-            skipped(reason);
+        let skip = line.strip_prefix("skipped: ");
+        if let Some((missing, reason)) = skip.and_then(|skip| skip.split_once(": ")) {
+            skipped(missing, reason);
         }
     }
 }

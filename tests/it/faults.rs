@@ -278,7 +278,10 @@ fn a_full_disk_leaves_no_half_written_file() {
         .arg(&out)
         .output();
     if !mounted.is_ok_and(|m| m.status.success()) {
-        skipped("a small file system cannot be mounted here (that takes root)");
+        skipped(
+            "mount",
+            "a small file system cannot be mounted here (that takes root)",
+        );
         return;
     }
     let outcome = std::panic::catch_unwind(|| {

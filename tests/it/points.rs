@@ -191,7 +191,10 @@ fn has_strace() -> bool {
     let traced = Command::new("strace").args(["-qq", "true"]).output();
     let works = traced.is_ok_and(|t| t.status.success());
     if !works {
-        skipped("strace is not installed, or may trace nothing here");
+        skipped(
+            "strace",
+            "strace is not installed, or may trace nothing here",
+        );
     }
     works
 }

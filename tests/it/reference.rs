@@ -26,7 +26,7 @@ fn f32_features_are_those_of_the_reference() {
 fn bf16_features_are_close_to_the_reference() {
     match Precision::Bf16.resolve(&Cpu::detect()) {
         Ok((arithmetic, _)) => compare(arithmetic, 0.9995),
-        Err(e) => skipped(&e.to_string()),
+        Err(e) => skipped("bf16", &e.to_string()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! A fluent way to start `report` and look at what it leaves.
 
+use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -162,15 +163,25 @@ pub fn shared(path: &str) -> Option<PathBuf> {
     if found.exists() {
         return Some(found);
     }
-    skipped(&format!(
-        "{path} of the reference data is not on this machine"
-    ));
+    let reason = format!("{path} of the reference data is not on this machine");
+    skipped("reference-data", &reason);
     None
 }
 
-/// Says why a test did nothing.
-pub fn skipped(reason: &str) {
+/// Says why a test did nothing, and leaves a line of it for `tests/skips.py`, which lets the whole check fail unless
+/// `tests/may_skip.txt` lists what is `missing`.
+pub fn skipped(missing: &str, reason: &str) {
     tell(&format!("skipped: {reason}"));
+    if let Some(file) = std::env::var_os("FRUITS_SKIPS") {
+        let test = std::thread::current().name().unwrap_or("main").to_owned();
+        let mut file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(file)
+            .expect("the file of FRUITS_SKIPS");
+        let line = format!("{missing}\t{test}\t{reason}\n");
+        file.write_all(line.as_bytes()).expect("a line in it");
+    }
 }
 
 /// Straight to the stream: the test runner keeps what `eprintln!` writes to itself.

@@ -148,7 +148,7 @@ fn a_step_names_the_column_it_lacks() {
 fn bf16_runs_on_its_own_provider_and_stays_close_to_f32() {
     let cpu = Cpu::detect();
     if let Err(e) = Precision::Bf16.resolve(&cpu) {
-        skipped(&e.to_string());
+        skipped("bf16", &e.to_string());
         return;
     }
     let (source, manifest) = sample(&LoadParams {
