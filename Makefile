@@ -60,9 +60,10 @@ test: prerequisites setup ## run all tests
 	python3 tests/test_skips.py
 	@python3 tests/skips.py
 
-nightly: prerequisites setup ## what takes too long for every change: each call that can fail, in each way
+nightly: prerequisites setup ## what takes too long or needs a network: each call that can fail, in each way; known faults of crates (ADVISORY_DB=REPOSITORY)
 	@$(forget_skips)
 	FRUITS_POINTS=all cargo test --release --locked --package fruits --package fruits-maths --package fruits-report --lib --bins --test it -- points::
+	setup/deny.sh advisories
 	@python3 tests/skips.py
 
 test-cluster: prerequisites setup ## run the tests of several machines (compiles its engine)
@@ -81,13 +82,14 @@ test-deploy: dist ## run an instance of deploy/ in a bare Debian (root, debootst
 	cargo build --release --locked --package s3-server
 	@tests/deploy/boot.sh "$$(ls -t dist/fruits-*-x86_64-linux.tar.gz | head -n 1)" "$${CARGO_TARGET_DIR:-target}/release/s3-server"
 
-check: prerequisites ## formatting, clippy and documentation, warnings denied
+check: prerequisites ## formatting, clippy and documentation, warnings denied; licences and origin of all crates
 	cargo fmt --all --check
 	cargo clippy --release --all-targets --locked --package fruits --package fruits-maths --package fruits-report -- -D warnings
 	cargo clippy --release --all-targets --locked --package fruits-report --package fruits-cluster --features fruits-report/cluster -- -D warnings
 	cargo clippy --release --all-targets --locked --package s3-server --package fruits-library --package fruits-bench -- -D warnings
 	rustfmt --check --edition 2024 notebooks/fruits/build.rs notebooks/fruits/lib.rs
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps --locked --package fruits --package fruits-report --package fruits-cluster --features fruits-report/cluster
+	setup/deny.sh licenses bans sources
 
 bench-programs: prerequisites setup
 	@python3 benches/setup.py

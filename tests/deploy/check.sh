@@ -11,7 +11,7 @@ cfn_lint=$(dirname "$python")/cfn-lint
 echo "template: $("$cfn_lint" --version) found nothing"
 "$python" tests/deploy/check.py
 if command -v shellcheck >/dev/null; then
-    shellcheck deploy/*.sh setup/jupyter.sh setup/kernel.sh tests/deploy/*.sh
+    shellcheck deploy/*.sh setup/deny.sh setup/jupyter.sh setup/kernel.sh tests/deploy/*.sh
     for user_data in template:LaunchTemplate cluster:PrincipalTemplate cluster:WorkerTemplate; do
         "$python" tests/deploy/cloudformation.py "deploy/${user_data%:*}.yaml" "${user_data#*:}" RunId=r1 | shellcheck -
     done
