@@ -124,16 +124,19 @@ fn horizontal(row: &[u8], windows: &[Window], line: &mut [u8]) {
     }
 }
 
-/// The pixels that cover the centres.
+/// The pixels that cover the centres. Pillow finds these by adding the step: where a centre falls between two pixels, as many
+/// do from 256 to 224, its rounding decides.
 pub(super) fn nearest(
     rgb: &[u8],
     (width, height): (usize, usize),
     (to_width, to_height): (usize, usize),
 ) -> Vec<u8> {
     let covering = |from: usize, to: usize| -> Vec<usize> {
-        let scale = from as f64 / to as f64;
-        (0..to)
-            .map(|i| (((i as f64 + 0.5) * scale) as usize).min(from - 1))
+        let step = from as f64 / to as f64;
+        let next = |centre: &f64| Some(centre + step);
+        let centres = std::iter::successors(Some(step * 0.5), next).take(to);
+        centres
+            .map(|centre| (centre as usize).min(from - 1))
             .collect()
     };
     let columns = covering(width, to_width);
