@@ -13,7 +13,7 @@ use crate::faults::fixture;
 use crate::run::{Report, json};
 
 /// A folder with these files, all the same small image.
-fn folder(keys: &[&str]) -> tempfile::TempDir {
+pub fn folder(keys: &[&str]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     for key in keys {
         put(folder.path(), key, &fixture("grey.jpg"));
@@ -21,17 +21,17 @@ fn folder(keys: &[&str]) -> tempfile::TempDir {
     folder
 }
 
-fn put(folder: &Path, key: &str, bytes: &[u8]) {
+pub fn put(folder: &Path, key: &str, bytes: &[u8]) {
     let path = folder.join(key);
     std::fs::create_dir_all(path.parent().expect("a folder")).expect("folders");
     std::fs::write(path, bytes).expect("a file");
 }
 
-fn loaded(folder: &Path, params: &LoadParams) -> Loaded {
+pub fn loaded(folder: &Path, params: &LoadParams) -> Loaded {
     load(&Source::folder(folder).expect("it"), params).expect("images")
 }
 
-fn column(loaded: &Loaded, name: &str) -> Vec<String> {
+pub fn column(loaded: &Loaded, name: &str) -> Vec<String> {
     let values = strings(&loaded.manifest, name).expect("the column");
     values.into_iter().map(str::to_owned).collect()
 }

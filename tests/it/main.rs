@@ -1,7 +1,7 @@
 //! Tests of the whole: one crate, because each test target links everything once more.
 //!
 //! `run::Report` starts the real binary; `images` makes small folders of real images. Tests that need something a
-//! machine may lack (the reference data, Chromium, the right to mount) say `skipped:` with the reason.
+//! machine may lack (the reference data, Chromium, the right to mount) say so through `run::skipped`.
 
 #![allow(
     clippy::expect_used,
@@ -30,6 +30,7 @@ mod measures;
 mod own_descriptor;
 mod points;
 mod projection;
+mod properties;
 mod reference;
 mod run;
 mod s3;

@@ -6,6 +6,9 @@ use std::ffi::OsString;
 use fruits::features::DescriptorName;
 use fruits::options::{Kind, OPTIONS, Role, RunOption, Value, command, find};
 use fruits::record::{Origin, Parameter};
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::test_runner::RngSeed;
 
 use crate::cli::typed;
 use crate::config;
@@ -173,10 +176,61 @@ fn what_is_printed_reads_back() {
         let in_file = |o: &&RunOption| o.role != Role::Call && !o.is_idle(descriptor);
         let n_lines = OPTIONS.iter().filter(in_file).count();
         assert_eq!(printed.lines().count(), n_lines, "{printed}");
-        let again = config::values(&printed).unwrap_or_else(|why| panic!("{why}\n{printed}"));
-        let again = settings(Origin::File, again);
-        let all = |_: &Setting| true;
-        assert_eq!(values(&said, all), values(&again, all), "{printed}");
+        assert_reads_back(&said, &printed);
+    }
+}
+
+fn assert_reads_back(said: &Settings, printed: &str) {
+    let again = config::values(printed).unwrap_or_else(|why| panic!("{why}\n{printed}"));
+    let again = settings(Origin::File, again);
+    let all = |_: &Setting| true;
+    assert_eq!(values(said, all), values(&again, all), "{printed}");
+}
+
+/// An option that may stand in a file, and any value that its kind takes.
+fn option_and_value() -> impl Strategy<Value = (&'static RunOption, Value)> {
+    let options: Vec<_> = OPTIONS.iter().filter(|o| o.role != Role::Call).collect();
+    select(options).prop_flat_map(|option| {
+        let whole = any::<u64>().prop_map(|n| n.to_string());
+        let text = match option.kind {
+            Kind::Whole { .. } => whole.boxed(),
+            Kind::Number { .. } => prop_oneof![0.0..=1.0, 1.0..=3600.0, any::<f64>()]
+                .prop_map(|x: f64| x.to_string())
+                .boxed(),
+            Kind::Files => {
+                let share = (0.0..=100.0).prop_map(|share: f64| format!("{share}%"));
+                prop_oneof![whole, share].boxed()
+            }
+            Kind::Flag | Kind::Choice(_) | Kind::Text | Kind::Texts | Kind::Parsed(_) => {
+                let plain = select(plain(option)).prop_map(str::to_owned);
+                prop_oneof![
+                    plain,
+                    "(?s).{0,16}",
+                    "[\"'\\\\,a\n]{1,8}",
+                    "s3://[ -~]{1,16}"
+                ]
+                .boxed()
+            }
+        };
+        text.prop_filter_map("its kind takes it", move |text| {
+            Some((option, option.read(&text).ok()??))
+        })
+    })
+}
+
+proptest! {
+    // The same cases in every run; what fails is printed, and nothing is written.
+    #![proptest_config(ProptestConfig {
+        cases: 2000,
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(42),
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn any_value_that_is_printed_reads_back((option, value) in option_and_value()) {
+        let said = settings(Origin::Flag, Values::from([(option.name, Some(value))]));
+        assert_reads_back(&said, &config::to_toml(&said));
     }
 }
 

@@ -1,5 +1,8 @@
 //! Against brute force.
 
+use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
+
 use super::*;
 use crate::error::Error;
 use crate::matrix::Matrix;
@@ -25,6 +28,35 @@ fn assert_equals_brute_force(points: &Matrix, k: usize) {
         let pairs = found.squared_distances(i).iter().zip(found.indices(i));
         let pairs: Vec<_> = pairs.map(|(&d, &j)| (d, j)).collect();
         assert_eq!(&pairs, row, "row {i}");
+    }
+}
+
+/// Points on a coarse grid, where many lie in one place and more at one distance, or anywhere; and how many to look for.
+fn points_and_k() -> impl Strategy<Value = (Matrix, usize)> {
+    (1..90_usize, 1..=70_usize, any::<bool>()).prop_flat_map(|(n, d, is_grid)| {
+        let value = match is_grid {
+            true => (-1..=1_i8).prop_map(f32::from).boxed(),
+            false => (-1e3_f32..1e3).boxed(),
+        };
+        let values = proptest::collection::vec(value, n * d);
+        let points = values.prop_map(move |values| Matrix::new(n, d, values).unwrap());
+        (points, 1..=n + 2)
+    })
+}
+
+proptest! {
+    // The same cases in every run; what fails is printed, and nothing is written.
+    #![proptest_config(ProptestConfig {
+        cases: 200,
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(42),
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn neighbours_of_any_points_are_those_of_brute_force((points, k) in points_and_k()) {
+        assert_equals_brute_force(&points, k);
+        on_any_number_of_threads(|| nearest(&points, k).unwrap());
     }
 }
 
