@@ -1,6 +1,7 @@
 //! Where bytes come from and go to: files and folders here, buckets, and shards with their receipts.
 
 pub mod atomic;
+pub mod cache;
 pub mod digest;
 pub(crate) mod foreign;
 pub mod guard;

@@ -6,11 +6,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::error::Result;
 use crate::record::{Fact, FeaturesRecord, Provenance, Version};
 use crate::steps::describe::{
-    self, Cpu, Descriptor, DescriptorName, DescriptorStats, Model, Precision, RuntimeFolder,
+    Cpu, Descriptor, DescriptorName, DescriptorStats, Model, Precision, RuntimeFolder,
 };
 use crate::steps::resize::Filter;
 use crate::storage::digest;
 use crate::storage::rejection::{self, Rejection};
+use crate::storage::store;
 
 /// The descriptor of a run, not loaded as long as nobody computes with it: a run whose shards are all there never loads a
 /// network.
@@ -75,9 +76,8 @@ impl Chosen {
     /// Everything but the files that decides the descriptors.
     pub fn recipe(&self, filter: Filter) -> String {
         format!(
-            "code {} decoders {} filter {filter} descriptor {} {}",
-            describe::CODE_VERSION,
-            env!("FRUITS_DECODERS_SHA256"),
+            "{} filter {filter} descriptor {} {}",
+            store::code(),
             self.name,
             self.hold().recipe()
         )

@@ -25,10 +25,7 @@ use crate::error::{Error, Result};
 use crate::frame::{MatrixExt, binaries, strings};
 use crate::schema::{FEATURES, KEY, PIXELS, SIZE_BYTES};
 use crate::storage::rejection::{Reason, Rejection};
-
-/// Grows when the code changes what a shard holds for the same file and recipe: decoding, resizing, thumbnails,
-/// descriptors. `tests/it/golden.rs` is red where that was forgotten.
-pub const CODE_VERSION: u32 = 4;
+pub use crate::storage::store::CODE_VERSION;
 
 /// The descriptors that a run can choose from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -1,6 +1,8 @@
 //! Files that anybody may have made, such as those of a report that came by mail: a folder is held open, and what is read
 //! lies in it, is a regular file behind no link, and is no larger than it may be.
 
+mod entries;
+
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
@@ -10,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 
+pub(crate) use self::entries::What;
 use crate::storage::digest::Hasher;
 
 /// Bytes between two looks at the stop flag: half a millisecond of SHA-256.

@@ -91,6 +91,52 @@ pub(crate) fn hold(folder: &Path) -> Option<File> {
     (file.try_lock().is_ok() && is_at(&file, folder)).then_some(file)
 }
 
+/// Whether anybody shares a folder.
+#[derive(Debug)]
+pub(crate) enum Alone {
+    /// Nobody does, and nobody begins to until the file is closed.
+    Yes(File),
+    /// Somebody does; the processes, as far as the system tells.
+    No(String),
+    /// Nobody knows: the drive has no locks.
+    Unknown,
+}
+
+/// Takes a folder for this process alone, if no other shares it.
+pub(crate) fn alone(folder: &Path) -> io::Result<Alone> {
+    let file = File::open(folder)?;
+    Ok(match file.try_lock() {
+        Ok(()) => Alone::Yes(file),
+        Err(TryLockError::WouldBlock) => Alone::No(holders(&file)),
+        Err(TryLockError::Error(_)) => Alone::Unknown,
+    })
+}
+
+/// The processes that hold a lock on a file, as Linux lists them: `1: FLOCK  ADVISORY  READ 4711 08:01:1234 0 EOF`.
+fn holders(file: &File) -> String {
+    let Ok(found) = file.metadata() else {
+        return "another process".to_owned();
+    };
+    let (major, minor) = (
+        rustix::fs::major(found.dev()),
+        rustix::fs::minor(found.dev()),
+    );
+    let place = format!("{major:02x}:{minor:02x}:{}", found.ino());
+    let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
+    let holder = |line: &str| {
+        let words: Vec<_> = line.split_whitespace().collect();
+        match words[..] {
+            [_, "FLOCK", _, _, process, at, ..] if at == place => Some(process.to_owned()),
+            _ => None,
+        }
+    };
+    let holders: Vec<_> = locks.lines().filter_map(holder).collect();
+    match holders.is_empty() {
+        true => "another process".to_owned(),
+        false => format!("process {}", holders.join(", ")),
+    }
+}
+
 /// Whether the lock was had. A drive without locks gives it to everyone: better two runs than none.
 fn is_free(file: &File) -> io::Result<bool> {
     match file.try_lock() {

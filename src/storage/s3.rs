@@ -81,8 +81,19 @@ impl Prefix {
     /// # Errors
     /// [`Error::Bucket`].
     pub fn read_at_most(&self, key: &str, most_bytes: u64) -> Result<Option<Vec<u8>>> {
-        match self.connection.wait(self.get(key, None, most_bytes))? {
-            Ok(content) => Ok(Some(content.bytes)),
+        let read = self.connection.wait(self.get(key, None, most_bytes))?;
+        self.if_there(key, read.map(|content| content.bytes))
+    }
+
+    /// An object's SHA-256; `None` if there is none of this key. It is never in memory as a whole.
+    pub(crate) fn sha256(&self, key: &str, most_bytes: u64) -> Result<Option<String>> {
+        let read = self.connection.wait(self.get_sha256(key, most_bytes))?;
+        self.if_there(key, read)
+    }
+
+    fn if_there<T>(&self, key: &str, read: Result<T, Failure>) -> Result<Option<T>> {
+        match read {
+            Ok(content) => Ok(Some(content)),
             Err(Failure {
                 kind: Kind::NoSuchKey,
                 ..

@@ -32,10 +32,12 @@ use crate::storage::rejection::Rejection;
 use crate::storage::s3::Prefix;
 use crate::storage::temporary::{self, TempDir};
 
+pub(crate) use self::receipt::Seen;
 pub use self::receipt::{Receipt, Work};
+pub(crate) use self::shard::code;
+pub use self::shard::{CODE_VERSION, SHARD_LEN, Shard, manifest_text, plan};
 #[doc(hidden)]
 pub use self::shard::{FOLDER, keys};
-pub use self::shard::{SHARD_LEN, Shard, manifest_text, plan};
 
 /// Bytes of a receipt at most: of 128 files that are rejected with long names it has half of it.
 #[doc(hidden)]

@@ -130,7 +130,7 @@ fn a_shard_holds_what_it_held() {
     assert!(
         is_same && golden["code_version"] == CODE_VERSION,
         "code version {CODE_VERSION} does not give what {GOLDEN} holds for {}: raise CODE_VERSION in \
-         src/steps/describe.rs, so that caches of the code before are computed again, and write this into that file:\n{:#}",
+         src/storage/store/shard.rs, so that caches of the code before are computed again, and write this into that file:\n{:#}",
         golden["code_version"],
         now
     );

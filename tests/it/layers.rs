@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::run::project;
 
 /// Every module of the library may use those in front of it. Steps stand side by side and do not know each other.
-const ORDER: [&[&str]; 18] = [
+const ORDER: [&[&str]; 19] = [
     &["error"],
     &["schema"],
     &["frame"],
@@ -26,6 +26,7 @@ const ORDER: [&[&str]; 18] = [
     &["storage::place"],
     &["storage::source"],
     &["storage::store"],
+    &["storage::cache"],
     &["steps::projection"],
     &[
         "steps::load",

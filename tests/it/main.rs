@@ -40,6 +40,8 @@ mod s3_interruption;
 mod sample;
 mod shapes;
 mod steps;
+mod upkeep;
+mod upkeep_bucket;
 mod verify;
 mod verify_bombs;
 mod verify_bucket;

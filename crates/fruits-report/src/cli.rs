@@ -9,6 +9,7 @@ use fruits::Result;
 use fruits::options::{OPTIONS, Value};
 use fruits::record::Origin;
 
+use crate::cache::CacheTask;
 use crate::config;
 use crate::diff::DiffOptions;
 use crate::doctor::Doctor;
@@ -44,6 +45,9 @@ pub enum Task {
     Verify(Verify),
     /// Compare two runs: images, parameters, numbers and embeddings; exit code 0 whether they differ or not
     Diff(DiffOptions),
+    /// Check what a cache of computed descriptors holds, or remove what no run can use any more
+    #[command(subcommand)]
+    Cache(CacheTask),
     #[cfg(feature = "cluster")]
     #[command(flatten)]
     Member(crate::members::Member),
@@ -63,6 +67,7 @@ impl Said {
     pub fn log(&self) -> LogFormat {
         match &self.task {
             Some(Task::Verify(task)) => task.log(),
+            Some(Task::Cache(task)) => task.log(),
             _ => self.options.log,
         }
     }
@@ -81,6 +86,7 @@ pub fn parse(arguments: &[OsString], variable: Variable) -> Result<Said> {
     });
     match &mut task {
         Some(Task::Verify(task)) => task.heed(variable)?,
+        Some(Task::Cache(task)) => task.heed(variable)?,
         #[cfg(feature = "cluster")]
         Some(Task::Member(task)) => task.heed(variable)?,
         _ => {}

@@ -1,5 +1,6 @@
 //! `report`: the steps of `fruits` without a notebook, and the HTML that shows what they gave.
 
+mod cache;
 mod cli;
 mod config;
 mod diff;
@@ -68,6 +69,7 @@ fn run(said: &Said) -> Result<u8> {
         Some(Task::Doctor(task)) => return Ok(doctor::examine(task, &local_cache(options))),
         Some(Task::Diff(runs)) => return diff::compare_runs(runs),
         Some(Task::Verify(task)) => return verify::run(task),
+        Some(Task::Cache(task)) => return cache::run(task),
         #[cfg(feature = "cluster")]
         Some(Task::Member(member)) => return members::serve(member),
         None => {}

@@ -30,10 +30,9 @@ impl Places {
         let mut opener = Opener::new(options, stop);
         let input = opener.source()?;
         let out = opener.place(&options.out)?;
-        let cache = match (&options.cache, options.no_cache) {
-            (_, true) => None,
-            (Some(address), false) => Some(opener.place(address)?),
-            (None, false) => user_cache().map(Place::Folder),
+        let cache = match options.no_cache {
+            true => None,
+            false => opener.cache()?,
         };
         shared_with_workers(options)?;
         keep_apart(&input, "--out", &out)?;
@@ -89,6 +88,16 @@ pub fn source(options: &Options, stop: &'static AtomicBool) -> Result<Source> {
 /// The user's own model, alone, with the folder that holds the copy of one in a bucket.
 pub fn model(options: &Options, stop: &'static AtomicBool) -> Result<Model> {
     Opener::new(options, stop).model()
+}
+
+/// The cache, alone.
+pub fn cache(options: &Options, stop: &'static AtomicBool) -> Result<Place> {
+    let cache = Opener::new(options, stop).cache()?;
+    cache.ok_or_else(|| {
+        Error::Invalid(
+            "there is no HOME, so there is no cache but one that is named with --cache".to_owned(),
+        )
+    })
 }
 
 /// A folder in a bucket.
@@ -147,6 +156,14 @@ impl<'a> Opener<'a> {
                 "no input: name a folder of images with --input DIR, or a bucket with --bucket NAME (one folder a class)"
                     .to_owned(),
             )),
+        }
+    }
+
+    /// The one that is named, else the user's; none without a home.
+    fn cache(&mut self) -> Result<Option<Place>> {
+        match &self.options.cache {
+            Some(address) => self.place(address).map(Some),
+            None => Ok(user_cache().map(Place::Folder)),
         }
     }
 

@@ -91,4 +91,7 @@ pub fn with_variables(command: Command) -> Command {
     command
         .mut_args(shown)
         .mut_subcommand("verify", |verify| verify.mut_args(shown_in_verify))
+        .mut_subcommand("cache", |cache| {
+            cache.mut_subcommands(|task| task.mut_args(shown))
+        })
 }

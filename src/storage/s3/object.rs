@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
@@ -16,6 +16,7 @@ use super::counts::Counts;
 use super::failure::{Failure, Kind, innermost};
 use super::params::{Encryption, MAX_ATTEMPTS};
 use super::prefix::{Content, Listed, Prefix};
+use crate::storage::digest;
 
 /// Requests at once. An answer of S3 takes 20 to 100 ms (assumed), so this is 300 to 1,600 small objects a second; two
 /// cores with AMX describe 83.
@@ -37,6 +38,15 @@ pub(super) enum Condition {
     Absent,
     /// It has this ETag.
     Matches(String),
+}
+
+/// What comes of an object.
+enum Part<'a> {
+    /// It begins, perhaps anew; so many bytes are announced.
+    First {
+        n_bytes: u64,
+    },
+    Next(&'a [u8]),
 }
 
 impl Prefix {
@@ -70,6 +80,9 @@ impl Prefix {
                 key: key.strip_prefix(&self.prefix).unwrap_or(&key).to_owned(),
                 size_bytes: object.size().unwrap_or_default().unsigned_abs(),
                 etag: object.e_tag().unwrap_or_default().to_owned(),
+                modified: object
+                    .last_modified()
+                    .and_then(|at| SystemTime::try_from(*at).ok()),
             })
         });
         let objects = objects.collect::<Result<Vec<_>, Failure>>()?;
@@ -90,6 +103,40 @@ impl Prefix {
         etag: Option<&str>,
         most_bytes: u64,
     ) -> Result<Content, Failure> {
+        let mut bytes = Vec::new();
+        let mut take = |part: Part<'_>| match part {
+            Part::First { n_bytes } => {
+                bytes = Vec::with_capacity(n_bytes.min(MAX_TRUSTED_BYTES) as usize);
+            }
+            Part::Next(part) => bytes.extend_from_slice(part),
+        };
+        let (etag, version_id) = self.get_parts(key, etag, most_bytes, &mut take).await?;
+        Ok(Content {
+            bytes,
+            etag,
+            version_id,
+        })
+    }
+
+    /// The SHA-256 of an object, of which a part at a time is in memory; more than `most_bytes` is a failure.
+    pub(super) async fn get_sha256(&self, key: &str, most_bytes: u64) -> Result<String, Failure> {
+        let mut hasher = digest::Hasher::default();
+        let mut take = |part: Part<'_>| match part {
+            Part::First { .. } => hasher = digest::Hasher::default(),
+            Part::Next(part) => hasher.update(part),
+        };
+        self.get_parts(key, None, most_bytes, &mut take).await?;
+        Ok(hasher.hex())
+    }
+
+    /// An object in parts; gives its ETag and version.
+    async fn get_parts(
+        &self,
+        key: &str,
+        etag: Option<&str>,
+        most_bytes: u64,
+        take: &mut (dyn FnMut(Part) + Send),
+    ) -> Result<(String, Option<String>), Failure> {
         self.count(|c| &c.gets, 1);
         let mut attempt = 1;
         loop {
@@ -106,15 +153,11 @@ impl Prefix {
                 .await?;
             let version_id = answer.version_id().map(ToOwned::to_owned);
             let etag_there = answer.e_tag().unwrap_or_default().to_owned();
-            match self.body(answer, most_bytes).await {
-                Ok(bytes) => {
-                    self.count(|c| &c.received_bytes, bytes.len() as u64);
+            match self.body(answer, most_bytes, take).await {
+                Ok(n_bytes) => {
+                    self.count(|c| &c.received_bytes, n_bytes);
                     self.count(|c| &c.get_us, began.elapsed().as_micros() as u64);
-                    return Ok(Content {
-                        bytes,
-                        etag: etag_there,
-                        version_id,
-                    });
+                    return Ok((etag_there, version_id));
                 }
                 // The SDK repeats requests, but not a body that broke off on the way.
                 Err(_) if attempt < MAX_ATTEMPTS => {
@@ -126,7 +169,13 @@ impl Prefix {
         }
     }
 
-    async fn body(&self, answer: GetObjectOutput, most_bytes: u64) -> Result<Vec<u8>, Failure> {
+    /// Gives the number of bytes.
+    async fn body(
+        &self,
+        answer: GetObjectOutput,
+        most_bytes: u64,
+        take: &mut (dyn FnMut(Part) + Send),
+    ) -> Result<u64, Failure> {
         let expected = answer.content_length().map(i64::unsigned_abs);
         let too_large = |n: u64| {
             let text =
@@ -138,8 +187,10 @@ impl Prefix {
         }
         let patience = Duration::from_secs_f64(self.connection.params().timeout_s);
         let mut body = answer.body;
-        let room = expected.unwrap_or_default().min(MAX_TRUSTED_BYTES);
-        let mut bytes = Vec::with_capacity(room as usize);
+        take(Part::First {
+            n_bytes: expected.unwrap_or_default(),
+        });
+        let mut n_bytes = 0;
         loop {
             match tokio::time::timeout(patience, body.try_next()).await {
                 Err(_) => {
@@ -150,15 +201,16 @@ impl Prefix {
                 }
                 Ok(Err(fault)) => return Err(Failure::new(Kind::Damaged, innermost(&fault))),
                 Ok(Ok(Some(part))) => {
-                    bytes.extend_from_slice(&part);
-                    if bytes.len() as u64 > most_bytes {
-                        return Err(too_large(bytes.len() as u64));
+                    n_bytes += part.len() as u64;
+                    if n_bytes > most_bytes {
+                        return Err(too_large(n_bytes));
                     }
+                    take(Part::Next(&part));
                 }
-                Ok(Ok(None)) => match expected.filter(|&n| n != bytes.len() as u64) {
-                    None => return Ok(bytes),
+                Ok(Ok(None)) => match expected.filter(|&n| n != n_bytes) {
+                    None => return Ok(n_bytes),
                     Some(n) => {
-                        let text = format!("{} of {n} bytes came", bytes.len());
+                        let text = format!("{n_bytes} of {n} bytes came");
                         return Err(Failure::new(Kind::Damaged, text));
                     }
                 },

@@ -1,6 +1,7 @@
 //! A folder in a bucket by its name, and what lies in it.
 
 use std::fmt;
+use std::time::SystemTime;
 
 use super::connection::Connection;
 use crate::error::{Error, Result};
@@ -22,6 +23,8 @@ pub struct Listed {
     pub size_bytes: u64,
     /// What S3 calls this state of the object, quotes included.
     pub etag: String,
+    /// When it was written, by the clock of S3; absent where the server does not say so.
+    pub modified: Option<SystemTime>,
 }
 
 /// An object that was read.

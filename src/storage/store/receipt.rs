@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::shard::{SCHEMA, Shard};
+use super::shard::{SCHEMA, Shard, code, keys};
 use crate::frame::strings;
 use crate::schema::KEY;
 use crate::storage::digest;
@@ -15,6 +15,9 @@ use crate::storage::rejection::Rejection;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
     schema: String,
+    /// [`code`] of the program that made the shard; absent in those that did not say so yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
     /// Place in the plan.
     pub index: usize,
     /// Of the shard.
@@ -35,6 +38,28 @@ pub struct Receipt {
     /// SHA-256 of the receipt itself, as compact JSON in which this is empty.
     #[serde(default)]
     seal: String,
+}
+
+/// What lies under the key of a receipt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// A receipt that a run of this program takes, if its fingerprint is a planned one; what it says of the shard's file, and
+    /// whether it says which program wrote it.
+    Usable {
+        size_bytes: u64,
+        sha256: String,
+        says_code: bool,
+    },
+    /// A receipt of another layout, code or decoders: no run of this program takes it.
+    OfOthers,
+    /// No whole receipt, or that of another shard.
+    Damaged,
+}
+
+/// All that a receipt of any layout has.
+#[derive(Deserialize)]
+struct Head {
+    schema: String,
 }
 
 /// Who did a task of a cluster, and how long it took.
@@ -68,6 +93,7 @@ impl Receipt {
     ) -> Self {
         let bare = Self {
             schema: SCHEMA.to_owned(),
+            code: Some(code()),
             index: shard.index,
             fingerprint: shard.fingerprint.clone(),
             n_images,
@@ -98,6 +124,38 @@ impl Receipt {
             && self.index == shard.index
             && self.seal == self.digest()
             && (shard.is_only_named() || self.tells_all(shard))
+    }
+
+    /// What these bytes under `key` are.
+    pub(crate) fn seen(bytes: &[u8], key: &str) -> Seen {
+        let Ok(Head { schema }) = serde_json::from_slice(bytes) else {
+            return Seen::Damaged;
+        };
+        if schema != SCHEMA {
+            let layouts = SCHEMA.trim_end_matches(|c: char| c.is_ascii_digit());
+            return match schema.starts_with(layouts) {
+                true => Seen::OfOthers,
+                false => Seen::Damaged,
+            };
+        }
+        let Ok(receipt) = serde_json::from_slice::<Self>(bytes) else {
+            return Seen::Damaged;
+        };
+        let digits = &receipt.fingerprint;
+        let is_sealed = receipt.seal == receipt.digest()
+            && digits.len() == 64
+            && digits.bytes().all(|b| b.is_ascii_hexdigit());
+        if !is_sealed || keys(&Shard::named(receipt.index, digits)).receipt != key {
+            return Seen::Damaged;
+        }
+        match &receipt.code {
+            Some(theirs) if *theirs != code() => Seen::OfOthers,
+            code => Seen::Usable {
+                size_bytes: receipt.size_bytes,
+                says_code: code.is_some(),
+                sha256: receipt.sha256,
+            },
+        }
     }
 
     /// SHA-256 of everything but the seal.

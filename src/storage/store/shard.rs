@@ -15,6 +15,16 @@ pub const SHARD_LEN: usize = 128;
 /// Version of the layout of a shard and its receipt.
 pub(super) const SCHEMA: &str = "fruits-shard/4";
 
+/// Grows when the code changes what a shard holds for the same file and recipe: decoding, resizing, thumbnails,
+/// descriptors. `tests/it/golden.rs` is red where that was forgotten.
+pub const CODE_VERSION: u32 = 4;
+
+/// What decides a descriptor and is the same for every run of this program: its code, and the packages that decode.
+pub(crate) fn code() -> String {
+    let decoders = env!("FRUITS_DECODERS_SHA256");
+    format!("code {CODE_VERSION} decoders {decoders}")
+}
+
 /// Where shards and receipts lie in a cache.
 #[doc(hidden)]
 pub const FOLDER: &str = "features";
