@@ -82,7 +82,7 @@ fn more_classes_than_can_be_numbered_are_refused_before_a_file_is_read() {
         .ok()
         .filter(|f| fill(f.path()).is_ok())
     else {
-        return skipped("/dev/shm has no room for 65,536 folders");
+        return skipped("shared-memory", "/dev/shm has no room for 65,536 folders");
     };
     let source = Source::folder(folder.path()).expect("it");
     let refused = load(&source, &LoadParams::default());
