@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, SystemTime};
 
 use fruits::features::CODE_VERSION;
 use fruits::place::Place;
+use fruits::storage::cache::{Cache, Removal, plan};
 use fruits::store::Store;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -136,7 +138,18 @@ fn each_damage_is_named_and_pruned_and_computed_again() {
     // One of another shard is none of this one, and none has so many bytes.
     let receipt = bench.read(&receipts[1]);
     let (half, huge) = (&receipt[..receipt.len() / 2], vec![b' '; 5 << 20]);
-    for bytes in [half, &whole[&receipts[0]], &huge, b"", b"[[[", b"\xff\x00"] {
+    let text = String::from_utf8(receipt.clone()).expect("text");
+    let other = text.replace("\"n_images\": ", "\"n_images\": 1");
+    let broken: [&[u8]; 7] = [
+        half,
+        other.as_bytes(),
+        &whole[&receipts[0]],
+        &huge,
+        b"",
+        b"[[[",
+        b"\xff\x00",
+    ];
+    for bytes in broken {
         bench.write(&receipts[1], bytes);
         names(&bench.upkeep(&["check"], 4), &receipts[1]);
     }
@@ -248,6 +261,27 @@ fn what_is_of_no_use_goes_and_what_others_wrote_stays() {
     let receipt: Value = serde_json::from_slice(&bench.read(kept)).expect("JSON");
     assert_eq!(json!(bench.run("again")), receipt["n_images"], "not used");
     assert_same_results(&bench.at("first"), &bench.at("again"));
+}
+
+#[test]
+fn what_changed_since_it_was_seen_stays() {
+    let bench = Bench::new();
+    let whole = bench.content();
+    let (data, receipts) = (bench.keys(".parquet"), bench.keys(".json"));
+    bench.write(&data[0], "damaged");
+    fs::remove_file(bench.at("cache").join(&receipts[1])).expect("a file");
+    let cache = Cache::open(&Place::Folder(bench.at("cache"))).expect("a cache");
+    let stop = AtomicBool::new(false);
+    let checked = cache.check(None, &mut |_, _, _| {}, &stop).expect("a look");
+    let quiet = cache.quiet().expect("nobody");
+    let removals = plan(&checked, &quiet, SystemTime::UNIX_EPOCH);
+    assert_eq!(removals.len(), 2);
+    // As a run does that ends meanwhile.
+    bench.write(&data[0], &whole[&data[0]]);
+    bench.write(&receipts[1], &whole[&receipts[1]]);
+    let removed = cache.remove(&removals, &quiet, &mut |_, _| {}, &stop);
+    assert_eq!(removed.expect("removed"), Vec::<&Removal>::new());
+    assert!(whole == bench.content(), "something was removed");
 }
 
 #[test]
