@@ -14,7 +14,8 @@ export async function open(file, options) {
   const url = pathToFileURL(file).href;
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: "reduce", ...options });
   const page = await context.newPage();
-  page.setDefaultTimeout(10000);
+  // A machine that does other work, too, took more than ten seconds to load a page.
+  page.setDefaultTimeout(60000);
   const requests = [];
   const complaints = [];
   page.on("request", (request) => request.url().startsWith("data:") || requests.push(request.url()));
