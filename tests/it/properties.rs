@@ -99,7 +99,7 @@ proptest! {
     }
 }
 
-/// The value of each row in the column `name` of a table with commas.
+/// The text of each row in the column `name` of a table with commas, without the `'` before what looks like a formula.
 fn values(path: &Path, name: &str) -> BTreeSet<String> {
     let mut table = csv::Reader::from_path(path).expect("a table");
     let names = table.headers().expect("names");
@@ -107,7 +107,12 @@ fn values(path: &Path, name: &str) -> BTreeSet<String> {
     let rows = table
         .records()
         .map(|row| row.expect("a row")[at].to_owned());
-    rows.collect()
+    let formulas = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
+    let text = |cell: String| match cell.strip_prefix('\'') {
+        Some(rest) if rest.trim_start_matches('\'').starts_with(formulas) => rest.to_owned(),
+        _ => cell,
+    };
+    rows.map(text).collect()
 }
 
 /// The value in an element of the page, as the script reads it.
