@@ -111,7 +111,9 @@ impl MatrixExt for Matrix {
 
     fn from_binaries(frame: &DataFrame, name: &str, n_cols: usize) -> Result<Self> {
         let rows = binaries(frame, name)?;
-        let mut values = Vec::with_capacity(rows.len() * n_cols);
+        // As many as there are, whatever `n_cols` says.
+        let n_bytes: usize = rows.iter().map(|row| row.len()).sum();
+        let mut values = Vec::with_capacity(n_bytes / 4);
         for row in &rows {
             let (words, rest) = row.as_chunks::<4>();
             if words.len() != n_cols || !rest.is_empty() {
@@ -245,7 +247,7 @@ mod tests {
             expected
         );
         assert_eq!(bits(Matrix::from_arrays(&frame, "a").unwrap()), expected);
-        for (name, n_cols) in [("b", 4), ("b", 2), ("a", 3), ("c", 3)] {
+        for (name, n_cols) in [("b", 4), ("b", 2), ("b", usize::MAX), ("a", 3), ("c", 3)] {
             assert!(
                 Matrix::from_binaries(&frame, name, n_cols).is_err(),
                 "{name} {n_cols}"

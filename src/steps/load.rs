@@ -84,7 +84,9 @@ pub fn load_with(
     check(params)?;
     let listing = source.list(keep_going)?;
     let n_listed = listing.objects.len() as u64 + listing.unlisted.len() as u64;
-    let size_bytes = listing.objects.iter().map(|o| o.size_bytes).sum();
+    // A server may say any number.
+    let sizes = listing.objects.iter().map(|o| o.size_bytes);
+    let size_bytes = sizes.fold(0, u64::saturating_add);
     let unlisted = listing.unlisted.into_iter().map(|u| Rejection {
         key: u.key,
         size_bytes: 0,

@@ -197,4 +197,27 @@ mod tests {
             Err(crate::Error::Storage { .. })
         ));
     }
+
+    #[test]
+    fn numbers_that_no_fit_gives_are_not_loaded() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pca.parquet");
+        let good = fit(Keep::Components(2), &rows(30, 8));
+        let spoilt: [fn(&mut Solution); 5] = [
+            |found| found.mean[3] = f64::NAN,
+            |found| found.components[3] = f32::INFINITY,
+            |found| found.values[0] = -1.0,
+            |found| found.values[1] = f64::NAN,
+            |found| found.total_variance = -1.0,
+        ];
+        for (i, spoil) in spoilt.iter().enumerate() {
+            let mut found = good.found().clone();
+            spoil(&mut found);
+            let pca = Pca::new(good.params().clone(), found).unwrap();
+            pca.save(&path).unwrap();
+            assert!(Pca::load(&path).is_err(), "{i}");
+        }
+        good.save(&path).unwrap();
+        assert_eq!(Pca::load(&path).unwrap(), good);
+    }
 }

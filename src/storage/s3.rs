@@ -21,7 +21,7 @@ mod object;
 mod params;
 mod prefix;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use self::connection::Connection;
 pub use self::counts::S3Record;
@@ -44,10 +44,10 @@ impl Prefix {
     pub fn list(&self, keep_going: &mut dyn FnMut(u64) -> bool) -> Result<Vec<Listed>> {
         let mut objects = Vec::new();
         let mut token = None;
+        let mut seen = BTreeSet::new();
         let mut n_empty = 0;
         loop {
             let n_before = objects.len() as u64;
-            let before = token.clone();
             let page = self
                 .connection
                 .wait_while(self.list_page(token), &mut || keep_going(n_before))?;
@@ -57,8 +57,9 @@ impl Prefix {
             if !keep_going(objects.len() as u64) {
                 return Err(Error::Interrupted);
             }
-            if next.is_some() && (next == before || n_empty >= MAX_EMPTY_PAGES) {
-                let text = "the server names the same page or empty pages again and again";
+            let is_known = next.as_ref().is_some_and(|next| !seen.insert(next.clone()));
+            if is_known || next.is_some() && n_empty >= MAX_EMPTY_PAGES {
+                let text = "the server names the same pages or empty ones again and again";
                 return Err(self.explain(Verb::List, "", Failure::new(Kind::Other, text)));
             }
             match next {

@@ -65,8 +65,9 @@ impl Source {
                         state: State::Etag(o.etag),
                     })
                     .collect();
-                // S3 sorts by the whole key; some servers do not.
+                // S3 sorts by the whole key, and names each once; some servers do not.
                 objects.sort_by(|a, b| a.key.cmp(&b.key));
+                objects.dedup_by(|a, b| a.key == b.key);
                 Ok(Listing {
                     objects,
                     unlisted: Vec::new(),

@@ -12,6 +12,7 @@ use image::{ExtendedColorType, ImageEncoder};
 
 use crate::images::{put, sample};
 use crate::run::{Report, json, project};
+use crate::tiffs::{tiff, widest};
 
 /// Most pixels that are accepted, in a strip that is 8 wide.
 const TALL: u32 = 11_184_810;
@@ -66,54 +67,6 @@ fn bmp(width: u32, height: u32) -> Vec<u8> {
     }
     out.extend([0; 1024]);
     out.extend([0, 1]);
-    out
-}
-
-/// Grey, packed by deflate, with further tags; strips at the offsets and with the lengths that are given.
-fn tiff(
-    width: u32,
-    height: u32,
-    data: &[u8],
-    strips: &[(u32, u32)],
-    tags: &[(u16, u32)],
-) -> Vec<u8> {
-    let mut out = b"II*\0".to_vec();
-    let lists = 8 + data.len() as u32 + data.len() as u32 % 2;
-    let n = strips.len() as u32;
-    out.extend((lists + 8 * n).to_le_bytes());
-    out.extend(data);
-    out.resize(lists as usize, 0);
-    for (at, _) in strips {
-        out.extend((8 + at).to_le_bytes());
-    }
-    for (_, length) in strips {
-        out.extend(length.to_le_bytes());
-    }
-    let (offsets, lengths) = match n {
-        1 => (8 + strips[0].0, strips[0].1),
-        _ => (lists, lists + 4 * n),
-    };
-    let is_tiled = tags.iter().any(|(tag, _)| *tag == 322);
-    let (at, long) = if is_tiled { (324, 325) } else { (273, 279) };
-    let mut entries = vec![
-        (256, 1, width),
-        (257, 1, height),
-        (258, 1, 8),
-        (259, 1, 8),
-        (262, 1, 1),
-        (at, n, offsets),
-        (long, n, lengths),
-    ];
-    entries.extend(tags.iter().map(|(tag, value)| (*tag, 1, *value)));
-    entries.sort_unstable();
-    out.extend((entries.len() as u16).to_le_bytes());
-    for (tag, n, value) in entries {
-        out.extend(tag.to_le_bytes());
-        out.extend(4_u16.to_le_bytes());
-        out.extend(n.to_le_bytes());
-        out.extend(value.to_le_bytes());
-    }
-    out.extend([0; 4]);
     out
 }
 
@@ -216,6 +169,8 @@ fn bombs() -> Vec<(&'static str, Vec<u8>, Option<Reason>)> {
     let zeros = chunks(&png(8, 2_000_000), b"IDAT");
     let n = zeros.len() as u32;
     let plain = png(20, 20);
+    let tile = scans(2_048, 300, 0);
+    let m = tile.len() as u32;
     let large = Some(Reason::TooLarge);
     let damaged = Some(Reason::DecodeError);
     vec![
@@ -269,6 +224,31 @@ fn bombs() -> Vec<(&'static str, Vec<u8>, Option<Reason>)> {
             "tiles.tif",
             tiff(4_000, 4_000, &zeros, &[(0, n)], &[(322, 1), (323, 1)]),
             large,
+        ),
+        // A row of the image in 4 MB.
+        (
+            "beyond.tif",
+            tiff(
+                8,
+                65_535,
+                &zeros,
+                &[(0, 1); 1024],
+                &[(322, 65_536), (323, 64)],
+            ),
+            large,
+        ),
+        ("widest.tif", widest(65_535, 1_100), large),
+        // Four tiles, of which the image shows an edge: their scans are counted over all their pixels.
+        (
+            "scans 300.tif",
+            tiff(
+                8,
+                8_192,
+                &tile.repeat(2),
+                &[(0, m), (m, m), (0, m), (m, m)],
+                &[(259, 7), (322, 2_048), (323, 2_048)],
+            ),
+            damaged,
         ),
     ]
 }

@@ -1,5 +1,7 @@
 //! Buckets as nobody wants them: keys that no file could have, very many objects, large ones.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::PathBuf;
 
 use fruits::load::{LoadParams, load, read};
@@ -256,4 +258,75 @@ fn a_server_that_lies_about_lengths_and_pages_is_found_out() {
         .start();
     let said = server.colour().expect(6);
     assert!(said.stderr.contains("again and again"), "{}", said.stderr);
+}
+
+/// The address of a server that answers each request with the next of these pages of a listing.
+fn answering(pages: Vec<String>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("a port"));
+    std::thread::spawn(move || {
+        let mut pages = pages.into_iter();
+        for stream in listener.incoming().flatten() {
+            let mut lines = BufReader::new(&stream).lines();
+            while let Some(Ok(line)) = lines.next() {
+                if !line.is_empty() {
+                    continue;
+                }
+                let page = pages.next().unwrap_or_default();
+                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", page.len());
+                let answer = [head, page].concat();
+                (&stream).write_all(answer.as_bytes()).expect("a client");
+            }
+        }
+    });
+    url
+}
+
+/// A page that names these keys with the largest size there is, and the next page.
+fn page(keys: &[&str], next: Option<&str>) -> String {
+    let objects = keys.iter().map(|key| {
+        let size = i64::MAX;
+        format!("<Contents><Key>{key}</Key><Size>{size}</Size><ETag>e</ETag></Contents>")
+    });
+    let next = next.map_or(String::new(), |next| {
+        format!(
+            "<IsTruncated>true</IsTruncated><NextContinuationToken>{next}</NextContinuationToken>"
+        )
+    });
+    let objects: String = objects.collect();
+    format!("<ListBucketResult>{next}{objects}</ListBucketResult>")
+}
+
+#[test]
+fn a_listing_is_taken_as_it_can_be_true() {
+    let bucket = |pages| {
+        let connection = Connection::open(&S3Params {
+            endpoint_url: Some(answering(pages)),
+            region: Some("us-east-1".to_owned()),
+            no_sign_request: true,
+            ..S3Params::default()
+        });
+        Prefix::new(&connection.expect("a connection"), "photos", "").expect("a bucket")
+    };
+    // The end of a page comes again as the start of the next, and no sum of sizes has room.
+    let pages = vec![
+        page(&["A/a.jpg", "A/b.jpg"], Some("1")),
+        page(&["A/b.jpg", "B/c.jpg"], None),
+    ];
+    let source = Source::Bucket(bucket(pages));
+    let listed = source.list(&mut |_| true).expect("a listing").objects;
+    let keys: Vec<_> = listed.iter().map(|o| o.key.as_str()).collect();
+    assert_eq!(keys, ["A/a.jpg", "A/b.jpg", "B/c.jpg"]);
+
+    let pages = vec![page(&["A/a.jpg", "A/b.jpg", "B/c.jpg"], None)];
+    let loaded = load(&Source::Bucket(bucket(pages)), &LoadParams::default());
+    assert_eq!(loaded.expect("a listing").size_bytes, u64::MAX);
+
+    // Two pages that name each other.
+    let mut pages: Vec<_> = (0..40)
+        .map(|i| page(&["A/a.jpg"], Some(["1", "2"][i % 2])))
+        .collect();
+    pages.push(page(&[], None));
+    let said = bucket(pages).list(&mut |_| true).expect_err("no end");
+    assert!(said.sentence().contains("again and again"), "{said}");
 }

@@ -16,10 +16,9 @@ impl Matrix {
     /// # Errors
     /// [`Error::Invalid`] if there are not `n_rows * n_cols` values.
     pub fn new(n_rows: usize, n_cols: usize, values: Vec<f32>) -> Result<Self> {
-        if values.len() != n_rows * n_cols {
+        if n_rows.checked_mul(n_cols) != Some(values.len()) {
             return Err(Error::Invalid(format!(
-                "a {n_rows} x {n_cols} matrix takes {} values, not {}",
-                n_rows * n_cols,
+                "a {n_rows} x {n_cols} matrix takes as many values as that product, not {}",
                 values.len()
             )));
         }
@@ -58,5 +57,18 @@ impl Matrix {
     #[must_use]
     pub fn row(&self, i: usize) -> &[f32] {
         &self.values[i * self.n_cols..][..self.n_cols]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_matrix_is_larger_than_its_values() {
+        assert!(Matrix::new(2, 3, vec![0.0; 6]).is_ok());
+        assert!(Matrix::new(2, 3, vec![0.0; 5]).is_err());
+        // The product has no room.
+        assert!(Matrix::new(1 << 63, 2, Vec::new()).is_err());
     }
 }

@@ -119,6 +119,7 @@ fn header(pca: &Pca) -> Header {
 /// None if the parts contradict each other.
 fn from_parts(header: Header, frame: &DataFrame) -> Option<Pca> {
     let number = |text: &String| text.parse::<f64>().ok().filter(|x| x.is_finite());
+    let variance = |text: &String| number(text).filter(|x| *x >= 0.0);
     let keep = match (header.keep_components, &header.keep_variance) {
         (Some(k), None) => Keep::Components(k),
         (None, Some(share)) => Keep::Variance(number(share)?),
@@ -128,8 +129,8 @@ fn from_parts(header: Header, frame: &DataFrame) -> Option<Pca> {
     if header.n_samples < 2
         || d == 0
         || k == 0
-        || frame.shape() != (d, k + 1)
         || header.explained_variance.len() != k
+        || frame.shape() != (d, k + 1)
     {
         return None;
     }
@@ -145,6 +146,8 @@ fn from_parts(header: Header, frame: &DataFrame) -> Option<Pca> {
         let column = frame.column(&pc(i)).ok()?.f32().ok()?;
         components.extend(column.iter().collect::<Option<Vec<_>>>()?);
     }
+    let are_finite = mean.iter().all(|x| x.is_finite()) && components.iter().all(|x| x.is_finite());
+    are_finite.then_some(())?;
     let values = header
         .explained_variance
         .iter()
@@ -162,8 +165,8 @@ fn from_parts(header: Header, frame: &DataFrame) -> Option<Pca> {
     let found = Solution {
         n_samples: header.n_samples,
         mean,
-        total_variance: number(&header.total_variance)?,
-        values: values.map(number).collect::<Option<Vec<_>>>()?,
+        total_variance: variance(&header.total_variance)?,
+        values: values.map(variance).collect::<Option<Vec<_>>>()?,
         components,
         residual,
         n_passes: header.n_passes,

@@ -80,8 +80,8 @@ pub(super) struct Piece<'a> {
     pub n_components: usize,
     /// Whether three components are YCbCr, to become RGB, or to be left as they are.
     pub is_ycbcr: bool,
-    /// Of the whole image, over which the scans of all pieces are counted.
-    pub image_pixels: u64,
+    /// Of all pieces together, also where they reach beyond the image: over these the scans are counted.
+    pub all_pixels: u64,
 }
 
 /// Decodes the rows of a piece to its components, or to RGB.
@@ -100,7 +100,7 @@ pub(super) fn decode_piece(piece: &Piece) -> Result<Vec<u8>, Fault> {
             );
             return Err(Fault::damaged("TIFF", what));
         }
-        allow_scans(piece.image_pixels);
+        allow_scans(piece.all_pixels);
         let said = decompress.color_space();
         let wanted = match (piece.n_components, decompress.components().len(), said) {
             (1, 1, _) => JCS_GRAYSCALE,

@@ -169,19 +169,12 @@ fn text<'a>(kind: &[u8; 4], data: &'a [u8], left: &mut usize) -> Option<(&'a [u8
 /// The lines behind the name and the length of a profile.
 fn from_hex(text: &[u8]) -> Option<Vec<u8>> {
     let lines = text.split(|&byte| byte == b'\n').skip(3);
-    let digits: Option<Vec<u32>> = lines
-        .flatten()
-        .filter(|byte| !byte.is_ascii_whitespace())
-        .map(|byte| char::from(*byte).to_digit(16))
-        .collect();
-    let digits = digits?;
-    let (pairs, []) = digits.as_chunks::<2>() else {
-        return None;
-    };
-    Some(
-        pairs
-            .iter()
-            .map(|[high, low]| (high * 16 + low) as u8)
-            .collect(),
-    )
+    let mut digits = lines.flatten().filter(|byte| !byte.is_ascii_whitespace());
+    let value = |digit: &u8| char::from(*digit).to_digit(16);
+    let mut bytes = Vec::new();
+    while let Some(high) = digits.next() {
+        let low = digits.next()?;
+        bytes.push((value(high)? * 16 + value(low)?) as u8);
+    }
+    Some(bytes)
 }

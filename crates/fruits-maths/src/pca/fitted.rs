@@ -203,7 +203,7 @@ impl Pca {
         // The margin makes it a bound although found values carry an error.
         let more = (goal - sum * (1.0 + FURTHER_ERROR.powi(2))) / (last * (1.0 + FURTHER_ERROR));
         let n_components = if more.is_finite() {
-            found + more.max(1.0).ceil() as usize
+            found.saturating_add(more.max(1.0).ceil() as usize)
         } else {
             limit
         };

@@ -5,7 +5,7 @@ use bytemuck::{AnyBitPattern, NoUninit};
 
 use super::blocks::RowBlocks;
 use super::fitted::Pca;
-use super::panel::Panel;
+use super::panel::{LANES, Panel};
 use super::sums::{Leaf, Moments, Sums};
 use super::sweep::Sweep;
 use crate::error::{Error, Result};
@@ -56,14 +56,23 @@ impl Factor {
         else {
             return Err(damaged());
         };
-        let mut q = Panel::zeros(0, width);
-        q.n_rows = n_rows;
-        q.values = from.take(n_rows.saturating_mul(q.stride))?;
-        let centre = from.take(n_centre)?;
+        let stride = width.checked_next_multiple_of(LANES).unwrap_or(0);
+        let fits = [(n_centre, stride), (n_shift, n_rows)];
+        if stride == 0 || !fits.iter().all(|(n, all)| *n == 0 || n == all) {
+            return Err(damaged());
+        }
+        let values = from.take(n_rows.saturating_mul(stride))?;
+        let (centre, shift) = (from.take(n_centre)?, from.take(n_shift)?);
+        from.end()?;
         Ok(Self {
-            q,
+            q: Panel {
+                n_rows,
+                width,
+                stride,
+                values,
+            },
             centre: (n_centre > 0).then_some(centre),
-            shift: from.take(n_shift)?,
+            shift,
             with_moments: with_moments > 0,
         })
     }
@@ -111,17 +120,20 @@ impl<T: NoUninit + AnyBitPattern> Sums<T> {
             return Err(damaged());
         };
         let (z, t) = (from.take(n_z)?, from.take(n_t)?);
-        if n_sum == 0 {
-            return Ok(Self {
-                z,
-                t,
-                moments: None,
-            });
+        let mut moments = None;
+        if n_sum > 0 {
+            let sum = from.take(n_sum)?;
+            let squares = from.take(1)?.first().copied().unwrap_or_default();
+            moments = Some(Moments { sum, squares });
         }
-        let sum = from.take(n_sum)?;
-        let squares = from.take(1)?.first().copied().unwrap_or_default();
-        let moments = Some(Moments { sum, squares });
+        from.end()?;
         Ok(Self { z, t, moments })
+    }
+
+    /// How many numbers it has of each kind.
+    fn shape(&self) -> [usize; 3] {
+        let n_sum = self.moments.as_ref().map_or(0, |m| m.sum.len());
+        [self.z.len(), self.t.len(), n_sum]
     }
 }
 
@@ -130,13 +142,26 @@ impl Sums {
     /// here, with optimisation, whatever the caller is compiled with.
     ///
     /// # Errors
-    /// [`Error::Internal`] if the bytes are not whole.
+    /// [`Error::Internal`] if the bytes are not whole, or of another shape than the parts before.
     pub fn push_bytes(node: &mut Option<Self>, bytes: &[u8], is_leaf: bool) -> Result<()> {
         if is_leaf {
-            Self::push(node, &Leaf::read(bytes)?);
+            Self::push_alike(node, &Leaf::read(bytes)?)
         } else {
-            Self::push(node, &Self::read(bytes)?);
+            Self::push_alike(node, &Self::read(bytes)?)
         }
+    }
+
+    fn push_alike<T>(node: &mut Option<Self>, part: &Sums<T>) -> Result<()>
+    where
+        T: NoUninit + AnyBitPattern + Into<f64> + Sync,
+    {
+        if node
+            .as_ref()
+            .is_some_and(|node| node.shape() != part.shape())
+        {
+            return Err(damaged());
+        }
+        Self::push(node, part);
         Ok(())
     }
 }
@@ -168,7 +193,9 @@ impl Pca {
         if k != self.n_components() {
             return Err(damaged());
         }
-        Ok((from.take(n.saturating_mul(k))?, from.take(n)?))
+        let scored = (from.take(n.saturating_mul(k))?, from.take(n)?);
+        from.end()?;
+        Ok(scored)
     }
 }
 
@@ -203,6 +230,14 @@ impl Reader<'_> {
         let (head, rest) = taken.ok_or_else(damaged)?;
         self.0 = rest;
         Ok(bytemuck::pod_collect_to_vec(head))
+    }
+
+    /// Nothing else follows.
+    fn end(&self) -> Result<()> {
+        match self.0.is_empty() {
+            true => Ok(()),
+            false => Err(damaged()),
+        }
     }
 }
 
@@ -275,5 +310,48 @@ mod tests {
         assert!(pca.read_scored(&bytes[..bytes.len() - 1]).is_err());
         assert!(Factor::read(&bytes[..20]).is_err());
         assert!(Leaf::read(&[0xff; 24]).is_err());
+    }
+
+    #[test]
+    fn what_is_of_another_shape_is_refused() {
+        let counts = |counts: &[usize], n_floats: usize| {
+            let mut bytes = Vec::new();
+            counts.iter().for_each(|n| put_count(&mut bytes, *n));
+            put(&mut bytes, &vec![0.5_f32; n_floats]);
+            bytes
+        };
+        // Rows, width, values of centre and shift, moments; a row of 2 has 32 with its padding.
+        let whole = counts(&[3, 2, 32, 3, 1], 96 + 32 + 3);
+        let window = Matrix::new(4, 3, vec![1.0; 12]).unwrap();
+        assert!(Factor::read(&whole).unwrap().multiply(&window).is_ok());
+        for (bad, n_floats) in [
+            ([3, 2, 31, 3, 1], 96 + 31 + 3),
+            ([3, 2, 32, 2, 1], 96 + 32 + 2),
+            ([3, 0, 0, 0, 1], 96),
+            ([3, usize::MAX, 0, 0, 1], 0),
+            ([3, 2, 32, 3, 1], 96 + 32 + 4),
+        ] {
+            assert!(Factor::read(&counts(&bad, n_floats)).is_err(), "{bad:?}");
+        }
+        let sums = |n_z: usize, moments: Option<usize>| Sums {
+            z: vec![1.0_f32; n_z],
+            t: vec![1.0; 2],
+            moments: moments.map(|n| Moments {
+                sum: vec![1.0; n],
+                squares: 1.0,
+            }),
+        };
+        let mut node = None;
+        Sums::push_bytes(&mut node, &sums(4, Some(3)).bytes(), true).unwrap();
+        for other in [
+            sums(3, Some(3)),
+            sums(5, Some(3)),
+            sums(4, Some(2)),
+            sums(4, None),
+        ] {
+            assert!(Sums::push_bytes(&mut node, &other.bytes(), true).is_err());
+        }
+        Sums::push_bytes(&mut node, &sums(4, Some(3)).bytes(), true).unwrap();
+        assert_eq!(node.unwrap().z, [2.0; 4]);
     }
 }

@@ -11,13 +11,18 @@ use super::unpack;
 use crate::steps::resize::fault::Fault;
 use crate::steps::resize::ifd::Directory;
 use crate::steps::resize::jpeg;
-use crate::steps::resize::stored::Size;
+use crate::steps::resize::stored::{MAX_DECODED_BYTES, MAX_PIXELS, MAX_SIDE, Size};
 use crate::storage::rejection::Reason;
 
 /// Strips or tiles of an image: one a row of the tallest image that is accepted.
 const MAX_PIECES: usize = 65_535;
 /// What one may take unpacked whatever the size of the image: a tile of 2,048 x 2,048 pixels of RGB.
 const MAX_PIECE_BYTES: usize = 12 << 20;
+/// Longest side of one: the longest of an image, in whole tiles, whose sides are multiples of 16.
+const MAX_PIECE_SIDE: usize = (MAX_SIDE as usize).next_multiple_of(16);
+/// Tiles reach beyond the right and lower sides of an image: all together are at most so many times the largest one that is
+/// accepted, in pixels and unpacked, one after the other.
+const MAX_BEYOND: usize = 2;
 
 /// Four tables of quantisation and eight of codes take less than 3,000 bytes; they are read for each piece.
 const MAX_TABLES_BYTES: usize = 4096;
@@ -85,6 +90,8 @@ pub(super) struct Pieces<'a> {
     height: usize,
     piece: (usize, usize),
     across: usize,
+    /// Of all places, also beyond the image.
+    all_pixels: usize,
     /// Offset and length, the pieces of one plane after the other.
     ranges: Vec<(usize, usize)>,
     bytes: &'a [u8],
@@ -121,13 +128,20 @@ impl<'a> Pieces<'a> {
         } else {
             1
         };
-        let n = across
-            .saturating_mul(height.div_ceil(piece.1))
-            .saturating_mul(n_planes);
+        let n_places = across.saturating_mul(height.div_ceil(piece.1));
+        let n = n_places.saturating_mul(n_planes);
         let piece_bytes = samples
-            .row_bytes(piece.0.min(1 << 32))
+            .row_bytes(piece.0.min(MAX_PIECE_SIDE))
             .saturating_mul(piece.1);
-        if n > MAX_PIECES || piece_bytes > MAX_PIECE_BYTES.max(size.pixels() * 8) {
+        let all_pixels = [piece.0, piece.1]
+            .into_iter()
+            .fold(n_places, usize::saturating_mul);
+        if n > MAX_PIECES
+            || piece.0 > MAX_PIECE_SIDE
+            || piece_bytes > MAX_PIECE_BYTES.max(size.pixels() * 8)
+            || piece_bytes.saturating_mul(n) > MAX_BEYOND * MAX_DECODED_BYTES as usize
+            || all_pixels > MAX_BEYOND * MAX_PIXELS as usize
+        {
             let message = format!(
                 "the TIFF has {n} strips or tiles of {} x {} pixels; save it again",
                 piece.0, piece.1
@@ -175,6 +189,7 @@ impl<'a> Pieces<'a> {
             height,
             piece,
             across,
+            all_pixels,
             ranges,
             bytes,
             is_reversed: number(tag::FILL_ORDER) == Some(2),
@@ -255,7 +270,7 @@ impl<'a> Pieces<'a> {
             max_height: self.piece.1,
             n_components: self.samples.n_samples,
             is_ycbcr: self.samples.is_jpeg_ycbcr,
-            image_pixels: (self.width * self.height) as u64,
+            all_pixels: self.all_pixels as u64,
         })?;
         if out.len() < n_bytes {
             return Err(Fault::damaged("TIFF", "a JPEG in it has too few rows"));

@@ -3,7 +3,7 @@
 use super::rows::{D, N, assert_properties, assert_ratios, fit, params, rows_with, sparse_rows};
 use crate::matrix::Matrix;
 use crate::pca::solution::reaches;
-use crate::pca::{Keep, PcaParams};
+use crate::pca::{Keep, Pca, PcaParams, Solution};
 
 #[test]
 fn known_spectra_about_a_large_mean() {
@@ -146,4 +146,22 @@ fn a_flat_spectrum_restarts_and_converges() {
     );
     assert!(pca.converged(), "{:?} {}", pca.residual(), pca.n_passes());
     assert_ratios(&pca, &rows, 1e-6);
+}
+
+#[test]
+fn no_bound_is_below_what_was_found() {
+    let found = Solution {
+        n_samples: 9,
+        mean: vec![0.0; 4],
+        total_variance: 10.0,
+        // So many of the last one are needed that no number holds them.
+        values: vec![1.0, 1e-300],
+        components: vec![1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0],
+        residual: None,
+        n_passes: 1,
+        converged: true,
+    };
+    let pca = Pca::new(PcaParams::default(), found).unwrap();
+    let needed = pca.needed(0.9);
+    assert_eq!((needed.n_components, needed.exact), (4, false));
 }
