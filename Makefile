@@ -7,6 +7,8 @@
 
 BENCH_ARGS ?=
 FEATURES ?=
+FUZZ_ARGS ?=
+FUZZ_SECONDS ?= 60
 JUPYTER_ARGS ?=
 
 # Where tests note what they skipped (tests/skips.py). `.ci/run` has one file for all of its targets.
@@ -17,7 +19,7 @@ endif
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help prerequisites setup setup-notebook build report notebook notebooks test nightly test-cluster test-notebooks test-template test-deploy check bench-programs bench bench-quick dist clean
+.PHONY: help prerequisites setup setup-notebook build report notebook notebooks test nightly fuzz test-cluster test-notebooks test-template test-deploy check bench-programs bench bench-quick dist clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,11 +62,15 @@ test: prerequisites setup ## run all tests
 	python3 tests/test_skips.py
 	@python3 tests/skips.py
 
-nightly: prerequisites setup ## what takes too long or needs a network: each call that can fail, in each way; known faults of crates (ADVISORY_DB=REPOSITORY)
+nightly: prerequisites setup ## what takes too long or needs a network: each call that can fail, in each way; known faults of crates (ADVISORY_DB=REPOSITORY); fuzzing
 	@$(forget_skips)
 	FRUITS_POINTS=all cargo test --release --locked --package fruits --package fruits-maths --package fruits-report --lib --bins --test it -- points::
 	setup/deny.sh advisories
+	@$(MAKE) fuzz
 	@python3 tests/skips.py
+
+fuzz: prerequisites ## run each fuzz target for FUZZ_SECONDS (60); needs nightly Rust and cargo-fuzz (FUZZ_ARGS="jpeg ...")
+	@python3 fuzz/run.py --seconds $(FUZZ_SECONDS) $(FUZZ_ARGS)
 
 test-cluster: prerequisites setup ## run the tests of several machines (compiles its engine)
 	@$(forget_skips)
@@ -87,7 +93,7 @@ check: prerequisites ## formatting, clippy and documentation, warnings denied; l
 	cargo clippy --release --all-targets --locked --package fruits --package fruits-maths --package fruits-report -- -D warnings
 	cargo clippy --release --all-targets --locked --package fruits-report --package fruits-cluster --features fruits-report/cluster -- -D warnings
 	cargo clippy --release --all-targets --locked --package s3-server --package fruits-library --package fruits-bench -- -D warnings
-	rustfmt --check --edition 2024 notebooks/fruits/build.rs notebooks/fruits/lib.rs
+	rustfmt --check --edition 2024 notebooks/fruits/build.rs notebooks/fruits/lib.rs fuzz/src/*.rs fuzz/fuzz_targets/*.rs
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps --locked --package fruits --package fruits-report --package fruits-cluster --features fruits-report/cluster
 	setup/deny.sh licenses bans sources
 
