@@ -23,8 +23,8 @@ fn wait_for(what: &str, is_there: impl Fn() -> bool) {
     let began = Instant::now();
     while !is_there() {
         assert!(
-            began.elapsed() < Duration::from_secs(120),
-            "waited two minutes for {what}"
+            began.elapsed() < Duration::from_secs(600),
+            "waited ten minutes for {what}"
         );
         std::thread::sleep(Duration::from_millis(10));
     }

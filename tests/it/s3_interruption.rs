@@ -31,8 +31,8 @@ fn a_killed_run_is_continued_by_another_machine() {
     let began = Instant::now();
     while !has_receipt() {
         assert!(
-            began.elapsed() < Duration::from_secs(120),
-            "no receipt in two minutes"
+            began.elapsed() < Duration::from_secs(600),
+            "no receipt in ten minutes"
         );
         std::thread::sleep(Duration::from_millis(50));
     }
@@ -144,8 +144,8 @@ fn a_second_run_into_one_place_of_a_bucket_is_refused() {
     let began = Instant::now();
     while server.content("report/.fruits-lock").is_none() {
         assert!(
-            began.elapsed() < Duration::from_secs(60),
-            "no lease in a minute"
+            began.elapsed() < Duration::from_secs(600),
+            "no lease in ten minutes"
         );
         std::thread::sleep(Duration::from_millis(50));
     }
