@@ -26,6 +26,14 @@ pub(crate) fn read(bytes: Vec<u8>, key: &str) -> Result<(DataFrame, Option<Strin
     };
     let decoded = guarded(|| {
         let (frame, text) = decode().map_err(|e| e.to_string())?;
+        // The decoder may end early in a column, and say nothing.
+        let n_rows = frame.height();
+        if let Some(short) = frame.columns().iter().find(|c| c.len() != n_rows) {
+            return Err(format!(
+                "it says that it holds {n_rows} rows, and a column has {}",
+                short.len()
+            ));
+        }
         match texts_bytes(&frame) <= most {
             true => Ok((frame, text)),
             false => Err(format!(

@@ -15,6 +15,8 @@ use crate::storage::{atomic, parquet};
 
 /// Version of the layout.
 const SCHEMA: &str = "fruits-pca/1";
+/// Characters of a foreign layout that an error shows.
+const MAX_SHOWN: usize = 40;
 /// Key of the metadata.
 const METADATA: &str = "fruits.pca";
 /// Column of the mean.
@@ -82,7 +84,9 @@ pub(super) fn parse(bytes: Vec<u8>) -> Result<Pca, String> {
     let header = header.ok_or("it has no `fruits.pca` metadata")?;
     let header: Header = serde_json::from_str(&header).map_err(|e| e.to_string())?;
     if header.schema != SCHEMA {
-        return Err(format!("its layout is `{}`, not `{SCHEMA}`", header.schema));
+        let layout: String = header.schema.chars().take(MAX_SHOWN).collect();
+        let layout = layout.escape_debug();
+        return Err(format!("its layout is `{layout}`, not `{SCHEMA}`"));
     }
     from_parts(header, &frame).ok_or_else(|| "its columns do not fit its header".to_owned())
 }
