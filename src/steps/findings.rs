@@ -317,7 +317,7 @@ mod tests {
             .record
             .outliers
             .iter()
-            .find(|o| o.key >= "k050".to_owned());
+            .find(|o| o.key.as_str() >= "k050");
         assert_eq!(of_copies.unwrap().n_alike, 43);
         let scores = found.scores.column(OUTLIER_SCORE).unwrap();
         assert!(scores.f32().unwrap().max().unwrap() < 100.0);
