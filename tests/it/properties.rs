@@ -254,6 +254,9 @@ fn cubic(x: f64) -> f64 {
     }
 }
 
+/// Rows of pixels to rows of as many pixels as asked for.
+type Pass = fn(&[Row], usize) -> Vec<Row>;
+
 /// One of the two passes of Pillow: each row to `to` pixels. Weights are whole multiples of 2^-22, sums are rounded to bytes.
 fn bicubic_pass(rows: &[Row], to: usize) -> Vec<Row> {
     let n = rows[0].len();
@@ -337,7 +340,7 @@ proptest! {
     fn pixels_are_those_of_pillow_at_any_size((rows, to_width, to_height) in image()) {
         let (width, height) = (rows[0].len(), rows.len());
         let rgb = rows.concat().concat();
-        let passes: [(Filter, fn(&[Row], usize) -> Vec<Row>); 2] = [(Filter::Bicubic, bicubic_pass), (Filter::Nearest, nearest_pass)];
+        let passes: [(Filter, Pass); 2] = [(Filter::Bicubic, bicubic_pass), (Filter::Nearest, nearest_pass)];
         for (filter, pass) in passes {
             let across = pass(&rows, to_width);
             let expected = turned(&pass(&turned(&across), to_height)).concat().concat();
