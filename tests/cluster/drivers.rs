@@ -97,7 +97,9 @@ fn a_driver_that_is_told_to_stop_takes_its_job_back() {
     assert_eq!(said.code, Some(143), "{}", said.stderr);
     cluster.signal("one", "CONT");
     // What ran comes to its end; nothing else begins.
-    std::thread::sleep(Duration::from_secs(3));
+    wait_for("what ran to end", || {
+        photos.under_way("cache", "one").is_empty()
+    });
     let n = photos.receipts("cache").len();
     assert!(n < N_SHARDS, "all shards were computed for nobody");
     std::thread::sleep(Duration::from_secs(2));
