@@ -1,7 +1,7 @@
 # Three commands on a fresh machine: `make report`, `make notebook` and `make test`. Each sets everything up that it
 # needs; `make` lists the rest.
 #
-# One profile, --release, everywhere: tests and binary share one compile of the dependencies (9 to 10 minutes on
+# One profile, --release, everywhere: tests and binary share one compile of the dependencies (about ten minutes on
 # 2 cores). Clippy and rustdoc only type-check them, which cargo keeps apart; build scripts and macros are shared.
 # CARGO_TARGET_DIR moves the build out of the checkout; FRUITS_RUNTIME moves what set-up installs.
 
