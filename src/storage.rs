@@ -13,3 +13,5 @@ pub mod s3;
 pub mod source;
 pub mod store;
 pub mod temporary;
+
+pub use self::lock::host_name;

@@ -18,6 +18,7 @@ use crate::storage::place::Place;
 
 pub use self::check::{Checked, Found, State};
 pub use self::files::Object;
+pub use self::names::{CLUSTER, is_part};
 pub use self::prune::{Removal, Why, plan};
 
 /// A cache that is looked after.

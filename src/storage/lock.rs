@@ -64,12 +64,18 @@ impl Drop for FolderLock {
 
 /// This process, for a person who looks for it.
 pub(crate) fn holder() -> String {
-    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let host = match host.trim() {
+    let host = match host_name().as_str() {
         "" => String::new(),
         host => format!(" on {host}"),
     };
     format!("process {}{host}", std::process::id())
+}
+
+/// What this machine is called; empty where the system does not say.
+#[must_use]
+pub fn host_name() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().to_owned()
 }
 
 /// Shares a folder with other processes until the file is closed; `when_alone` runs first where there is no other. `None` on a

@@ -3,14 +3,10 @@
 
 use std::fmt;
 
+use fruits::storage::cache::{CLUSTER, is_part};
 use fruits::store::{Shard, keys};
 use fruits::{Error, Result};
 use serde::{Deserialize, Serialize};
-
-/// Below it lies all that members hand to each other, but for the shards.
-pub const CLUSTER: &str = "cluster";
-/// Longest part of a key: the name of a worker has 100 characters at most, that of a try 40 more.
-const MAX_PART: usize = 160;
 
 /// A key in a cache: `cluster/...`, or the file or receipt of a shard. Its parts hold letters, digits, `.`, `-` and `_`, and
 /// begin with no `.`, so that no key leads out of a cache. One that is read from a task begins with `cluster/`.
@@ -62,11 +58,6 @@ impl Key {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
-
-fn is_part(part: &str) -> bool {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    (1..=MAX_PART).contains(&part.len()) && !part.starts_with('.') && part.chars().all(allowed)
 }
 
 impl fmt::Display for Key {
@@ -130,7 +121,7 @@ mod tests {
         for good in ["cluster/pieces/1f/pass-01.bin", "cluster/a", "cluster/a..b"] {
             assert_eq!(Key::new(good).unwrap().as_str(), good);
         }
-        let long = format!("cluster/{}", "a".repeat(MAX_PART + 1));
+        let long = format!("cluster/{}", "a".repeat(161));
         let bad = [
             "",
             "cluster",

@@ -8,6 +8,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 use fruits::options::{RunOption, find};
 use fruits::place::{Address, Endpoint, SCHEDULER_PORT};
 use fruits::record::Origin;
+use fruits::storage::host_name;
 use fruits::{Error, Result};
 use fruits_cluster::engine::{
     DEFAULT_SLOTS, SchedulerParams, WorkerParams, serve_scheduler, serve_worker,
@@ -293,8 +294,7 @@ fn positive(text: &str) -> Result<usize, String> {
 }
 
 fn default_name() -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let host: String = host
+    let host: String = host_name()
         .chars()
         .filter(|c| c.is_ascii_alphanumeric() || *c == '-')
         .collect();

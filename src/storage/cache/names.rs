@@ -4,12 +4,12 @@ use crate::storage::atomic::TEMPORARY_PREFIX;
 use crate::storage::store::FOLDER;
 
 /// Where a cluster hands over all but shards.
-pub(super) const CLUSTER: &str = "cluster";
+pub const CLUSTER: &str = "cluster";
 /// The folders in it.
 const OF_CLUSTER: [&str; 4] = ["models", "orders", "pieces", "tries"];
 /// Parts of the longest key of a cluster: `cluster/tries/RUN/TASK/TRY.json`.
 const MOST_PARTS: usize = 5;
-/// Longest part of a key of a cluster.
+/// Longest part of a key of a cluster: the name of a worker has 100 characters at most, that of a try 40 more.
 const MAX_PART: usize = 160;
 
 /// What a key names.
@@ -67,7 +67,9 @@ fn is_of_cluster(folders: &[&str]) -> bool {
         && folders.iter().all(|part| is_part(part))
 }
 
-fn is_part(part: &str) -> bool {
+/// Whether a part of a key of a cluster may be this: it leads nowhere else.
+#[must_use]
+pub fn is_part(part: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     (1..=MAX_PART).contains(&part.len()) && !part.starts_with('.') && part.chars().all(allowed)
 }
