@@ -36,9 +36,7 @@ fn copies_fill_no_list_and_one_image_under_two_labels_comes_first() {
         images::put(&input, &classes[0], &format!("copy {i:02}.jpg"), &other);
     }
     images::put(&input, &classes[1], "copy.jpg", &other);
-    by_colour(&input, &out)
-        .args(["--components", "8"])
-        .expect(0);
+    by_colour(&input, &out).expect(0);
 
     let run = json(out.join("run.json"));
     let found = &run["findings"];
@@ -72,6 +70,7 @@ fn copies_fill_no_list_and_one_image_under_two_labels_comes_first() {
     let at = |text: &str| section.find(text).unwrap_or_else(|| panic!("no {text}"));
     assert!(at("the same file under 2 labels") < at("Label disagreements"));
     assert!(html.contains(said));
+    // Most of the 49 components have no variance but what rounding leaves.
     Report::new().arg("verify").arg(&out).expect(0);
 }
 
