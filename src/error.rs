@@ -27,14 +27,23 @@ pub enum Error {
         /// What the operating system said.
         source: std::io::Error,
     },
-    /// A shard of the cache, or a piece of a pass of a cluster, is not what was committed; it does not count any more, so that
-    /// it is computed again.
+    /// Shards of the cache, or pieces of a pass of a cluster, are not what was committed; they do not count any more, so that they
+    /// are computed again.
     #[error(
-        "`{shard}` was damaged after it was written; run the same command again to compute it anew"
+        "{}; run the same command again to compute anew what was damaged",
+        damaged(shards)
     )]
     Damaged {
-        /// Where it is.
-        shard: String,
+        /// Where they are.
+        shards: Vec<String>,
+    },
+    /// The files of a run could not be put in their place.
+    #[error("the report is whole in `{}`, since it could not be put in its place", folder.display())]
+    Unplaced {
+        /// Where they are now.
+        folder: PathBuf,
+        /// Why not.
+        source: Box<Error>,
     },
     /// A bucket or an object could not be read or written.
     #[error("{message}")]
@@ -126,6 +135,18 @@ impl From<fruits_maths::Error> for Error {
 impl From<Error> for fruits_maths::Error {
     fn from(error: Error) -> Self {
         Self::Rows(error.into())
+    }
+}
+
+/// That shards were damaged, as a clause.
+pub(crate) fn damaged(shards: &[String]) -> String {
+    match shards {
+        [one] => format!("`{one}` was damaged after it was written"),
+        [first, others @ ..] => format!(
+            "`{first}` and {} more were damaged after they were written",
+            others.len()
+        ),
+        [] => "a shard was damaged after it was written".to_owned(),
     }
 }
 

@@ -7,7 +7,7 @@ mod names;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use polars::prelude::*;
@@ -47,7 +47,7 @@ pub struct Published {
 /// bucket. `run.json` comes last.
 ///
 /// # Errors
-/// [`Error::Storage`]; [`Error::Bucket`], which names the folder where the files are whole; what `render` returns.
+/// [`Error::Storage`]; [`Error::Unplaced`], which names the folder where the files are whole; what `render` returns.
 pub fn publish(
     outcome: &mut Outcome,
     claim: &Claim,
@@ -57,26 +57,29 @@ pub fn publish(
         Place::Folder(folder) => {
             let staged = atomic::partial_folder(folder)?;
             let published = publish_into(outcome, staged.path(), render)?;
-            exchange(staged.path(), folder)?;
-            return Ok(published);
+            let exchanged = exchange(staged.path(), folder);
+            return match exchanged {
+                Ok(()) => Ok(published),
+                Err(error) => Err(unplaced(staged.keep(), error)),
+            };
         }
         Place::Bucket(prefix) => prefix,
     };
     let staged = temporary::folder("report")?;
     let published = publish_into(outcome, staged.path(), render)?;
     let uploaded = claim.check().and_then(|()| upload(staged.path(), prefix));
-    uploaded.map_err(|error| match error {
-        // Hours of work are in it.
-        Error::Bucket { message, source } => Error::Bucket {
-            message: format!(
-                "{message}; the report is whole in `{}`",
-                staged.keep().display()
-            ),
-            source,
-        },
-        other => other,
-    })?;
-    Ok(published)
+    match uploaded {
+        Ok(()) => Ok(published),
+        Err(error) => Err(unplaced(staged.keep(), error)),
+    }
+}
+
+/// Hours of work are in a report that could not be put in its place.
+fn unplaced(folder: PathBuf, error: Error) -> Error {
+    Error::Unplaced {
+        folder,
+        source: Box::new(error),
+    }
 }
 
 fn publish_into(
@@ -107,17 +110,36 @@ fn publish_into(
 }
 
 /// Puts the files of a run in the place of an earlier one's: its record goes first, the new one comes last. A file that this
-/// run does not have (no PCA, no embedding) is removed.
+/// run does not have (no PCA, no embedding) is removed. After a fault, `staged` has all of its files again.
 fn exchange(staged: &Path, folder: &Path) -> Result<()> {
-    remove_if_there(&folder.join(RUN))?;
+    // The one thing that is known to fail half-way.
     for (name, _) in FILES {
-        let (new, old) = (staged.join(name), folder.join(name));
-        match fs::rename(&new, &old) {
-            Err(e) if e.kind() == ErrorKind::NotFound => remove_if_there(&old)?,
-            moved => moved.map_err(Error::storage("write", &old))?,
+        let old = folder.join(name);
+        if old.symlink_metadata().is_ok_and(|m| m.is_dir()) {
+            return Err(Error::storage("write", old)(ErrorKind::IsADirectory.into()));
         }
     }
-    atomic::sync_folder(folder)
+    remove_if_there(&folder.join(RUN))?;
+    let mut moved = Vec::new();
+    let exchanged = FILES.iter().try_for_each(|(name, _)| {
+        let (new, old) = (staged.join(name), folder.join(name));
+        match fs::rename(&new, &old) {
+            Err(e) if e.kind() == ErrorKind::NotFound => remove_if_there(&old),
+            Err(e) => Err(Error::storage("write", old)(e)),
+            Ok(()) => {
+                moved.push((old, new));
+                Ok(())
+            }
+        }
+    });
+    let exchanged = exchanged.and_then(|()| atomic::sync_folder(folder));
+    if exchanged.is_err() {
+        for (old, new) in moved.iter().rev() {
+            // The fault before it is the one to tell.
+            let _ = fs::rename(old, new);
+        }
+    }
+    exchanged
 }
 
 /// Writes everything but the report into `folder`, which holds no other run, and enters the digests of the files into the

@@ -29,6 +29,9 @@ pub struct Blocks<'a> {
 
 /// Reads every committed shard once: all columns but `features`, sorted by key, what the descriptors are like, and these. Shards
 /// without an image are left out of the blocks. `progress` hears how many images were read and says whether to go on.
+///
+/// # Errors
+/// [`Error::Damaged`] with all shards that are, since each round of computing them again begins with the first stage.
 pub fn gather<'a>(
     store: &'a Store,
     shards: &'a [Shard],
@@ -46,7 +49,7 @@ pub fn gather<'a>(
 
     let (mut images, mut matrices) = (None, Vec::new());
     let mut running = Running::new(n_features);
-    let mut n_done = 0;
+    let (mut n_done, mut damaged) = (0, Vec::new());
     // A group at a time, so that memory stays bounded while all cores decompress.
     for group in shards.chunks(rayon::current_num_threads()) {
         if !progress(n_done) {
@@ -55,7 +58,14 @@ pub fn gather<'a>(
         let read = group
             .par_iter()
             .map(|(shard, receipt)| store.read(shard, receipt));
-        for (frame, matrix) in read.collect::<Result<Vec<_>>>()? {
+        for outcome in read.collect::<Vec<_>>() {
+            let (frame, matrix) = match outcome {
+                Err(Error::Damaged { shards }) => {
+                    damaged.extend(shards);
+                    continue;
+                }
+                read => read?,
+            };
             n_done += frame.height() as u64;
             running.add(&Survey::of(&matrix));
             stack(&mut images, frame)?;
@@ -63,6 +73,9 @@ pub fn gather<'a>(
                 matrices.push(matrix);
             }
         }
+    }
+    if !damaged.is_empty() {
+        return Err(Error::Damaged { shards: damaged });
     }
     let images = whole(images)?;
     let in_memory = keep.then_some(matrices);

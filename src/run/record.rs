@@ -1,6 +1,6 @@
 //! What a run found, as its record says it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicBool;
 
 use polars::prelude::*;
@@ -73,13 +73,30 @@ pub(super) fn findings_note(found: &FindingsRecord) -> String {
 
 /// That images are in the set under several labels.
 pub(super) fn conflict_warning(found: &FindingsRecord) -> Option<String> {
-    let images = match found.n_conflicts {
+    several_labels(found.n_conflicts, "they stand first among the label doubts")
+}
+
+/// The same of files with equal bytes, which is all that is known without components.
+pub(super) fn same_files_warning(images: &DataFrame) -> Result<Option<String>> {
+    let mut labels: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (digest, label) in strings(images, SHA256)?
+        .into_iter()
+        .zip(strings(images, LABEL)?)
+    {
+        labels.entry(digest).or_default().insert(label);
+    }
+    let n = labels.values().filter(|labels| labels.len() > 1).count();
+    Ok(several_labels(n as u64, "duplicates.csv names their files"))
+}
+
+fn several_labels(n: u64, place: &str) -> Option<String> {
+    let images = match n {
         0 => return None,
         1 => "1 image is".to_owned(),
         n => format!("{n} images are"),
     };
     Some(format!(
-        "{images} in the set under several labels, of which at most one is right; they stand first among the label doubts"
+        "{images} in the set under several labels, of which at most one is right; {place}"
     ))
 }
 

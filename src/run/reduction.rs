@@ -10,7 +10,7 @@ use crate::steps::pca::{Pca, score_columns};
 
 use super::control::{Control, Done, Watch};
 use super::params::Params;
-use super::record::pca_warnings;
+use super::record::{pca_warnings, same_files_warning};
 use super::workers::Rows;
 
 /// Worst-reconstructed images that the report shows.
@@ -64,6 +64,7 @@ pub(super) fn reduce(
     let (pca, worst) = match fitted {
         Ok(found) => found,
         Err(reason) => {
+            run.warnings.extend(same_files_warning(images)?);
             run.status = Status::Partial {
                 stage: "pca".to_owned(),
                 reason,

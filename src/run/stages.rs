@@ -1,6 +1,8 @@
 //! The stages up to the descriptors, as a whole run has them and [`super::describe`].
 
-use crate::error::{Error, Result};
+use std::collections::BTreeMap;
+
+use crate::error::{Error, Result, damaged};
 use crate::steps::load::Loaded;
 use crate::storage::rejection::Reason;
 use crate::storage::source::Source;
@@ -10,27 +12,33 @@ use super::control::{Control, Done};
 use super::plan::{Planned, missing};
 use super::workers::Workers;
 
-/// Times that a run computes damaged shards again.
+/// Times that a run computes one shard again.
 const MAX_MENDED: usize = 3;
 
-/// Does `work`, and all of it again where a shard turns out to be damaged: its receipt is gone by then, the other shards are
-/// there.
+/// Does `work`, and all of it again where shards turn out to be damaged: their receipts are gone by then, the other shards are
+/// there. A disk that damages the same shard again and again keeps nothing.
 pub(super) fn mending<T>(
     control: &mut Control,
     mut work: impl FnMut(&mut Control) -> Result<T>,
 ) -> Result<T> {
-    for _ in 0..MAX_MENDED {
-        match work(control) {
-            Err(Error::Damaged { shard }) => {
-                control.note(&format!(
-                    "`{shard}` was damaged after it was written; this run computes it again"
-                ));
-                control.stages.clear();
-            }
+    let mut mended: BTreeMap<String, usize> = BTreeMap::new();
+    loop {
+        let shards = match work(control) {
+            Err(Error::Damaged { shards }) => shards,
             done => return done,
+        };
+        for shard in &shards {
+            *mended.entry(shard.clone()).or_default() += 1;
         }
+        if mended.values().any(|&n| n > MAX_MENDED) || shards.is_empty() {
+            return Err(Error::Damaged { shards });
+        }
+        control.note(&format!(
+            "{}; this run computes that again",
+            damaged(&shards)
+        ));
+        control.stages.clear();
     }
-    work(control)
 }
 
 /// A receipt for each shard, computed where it has none; `loaded` takes what was rejected while it was read.
@@ -56,7 +64,17 @@ fn committed(
     let Planned { shards, store, .. } = planned;
     let n_total = shards.iter().map(|s| s.manifest.height() as u64).sum();
     control.stage("features", n_total, |control| {
-        let found = store.receipts(shards, &mut || control.keeps_going())?;
+        let mut unfit = Vec::new();
+        let found = store.receipts_and(shards, &mut || control.keeps_going(), &mut |receipt| {
+            unfit.push(receipt);
+        })?;
+        if let [first, others @ ..] = &unfit[..] {
+            let more = match others.len() {
+                0 => "does not commit the shard beside it; this run computes it again".to_owned(),
+                n => format!("and {n} more do not commit the shards beside them; this run computes those again"),
+            };
+            control.note(&format!("`{first}` {more}"));
+        }
         let missing = missing(shards, &found);
         let n_missing: u64 = missing.iter().map(|s| s.manifest.height() as u64).sum();
         let n_found = n_total - n_missing;

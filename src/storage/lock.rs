@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Seek, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -29,6 +29,8 @@ impl FolderLock {
         loop {
             let mut options = OpenOptions::new();
             options.read(true).write(true).create(true).truncate(false);
+            // Behind a link, the file would never be the one at this place.
+            options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
             let mut file = options
                 .open(&path)
                 .map_err(Error::storage("write", &path))?;
@@ -91,10 +93,13 @@ pub(crate) fn share(folder: &Path, when_alone: impl FnOnce()) -> Option<File> {
     Some(file)
 }
 
-/// Opens a folder that nobody holds, and holds it until the file is closed; `None` if somebody does, or it is gone.
-pub(crate) fn hold(folder: &Path) -> Option<File> {
-    let file = File::open(folder).ok()?;
-    (file.try_lock().is_ok() && is_at(&file, folder)).then_some(file)
+/// Opens a file or folder that nobody holds, and holds it until the file is closed; `None` if somebody does, or it is gone.
+pub(crate) fn hold(path: &Path) -> Option<File> {
+    let mut options = OpenOptions::new();
+    // A pipe is not waited for.
+    options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+    let file = options.read(true).open(path).ok()?;
+    (file.try_lock().is_ok() && is_at(&file, path)).then_some(file)
 }
 
 /// Whether anybody shares a folder.
@@ -158,7 +163,7 @@ fn is_free(file: &File) -> io::Result<bool> {
 }
 
 /// Whether `path` still names what was opened.
-fn is_at(file: &File, path: &Path) -> bool {
+pub(crate) fn is_at(file: &File, path: &Path) -> bool {
     let place = |found: io::Result<fs::Metadata>| found.ok().map(|m| (m.dev(), m.ino()));
     let opened = place(file.metadata());
     opened.is_some() && opened == place(fs::symlink_metadata(path))

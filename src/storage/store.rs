@@ -11,8 +11,9 @@ mod receipt;
 mod shard;
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
@@ -26,6 +27,7 @@ use crate::schema::{ETAG, FEATURES, KEY, LABEL, SIZE_BYTES};
 use crate::storage::atomic;
 use crate::storage::digest;
 use crate::storage::foreign::{Fault, Folder};
+use crate::storage::guard::guarded;
 use crate::storage::lock;
 use crate::storage::place::{JSON, PARQUET, Place};
 use crate::storage::rejection::Rejection;
@@ -116,36 +118,68 @@ impl Store {
         plan: &[Shard],
         keep_going: &mut dyn FnMut() -> bool,
     ) -> Result<Vec<Option<Receipt>>> {
+        self.receipts_and(plan, keep_going, &mut |_| {})
+    }
+
+    /// [`Store::receipts`], with each receipt that is there and does not commit its shard told to `unfit`.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn receipts_and(
+        &self,
+        plan: &[Shard],
+        keep_going: &mut dyn FnMut() -> bool,
+        unfit: &mut dyn FnMut(String),
+    ) -> Result<Vec<Option<Receipt>>> {
         let Some(prefix) = &self.bucket else {
-            return Ok(plan.iter().map(|shard| self.receipt(shard)).collect());
+            let found = plan.iter().map(|shard| match self.receipt(shard) {
+                Ok(receipt) => receipt,
+                Err(Unfit) => {
+                    unfit(self.paths(shard).1.display().to_string());
+                    None
+                }
+            });
+            return Ok(found.collect());
         };
         let listed = prefix.below(FOLDER).list(&mut |_| keep_going())?;
         let sizes: BTreeMap<_, _> = listed
             .into_iter()
             .map(|o| (format!("{FOLDER}/{}", o.key), o.size_bytes))
             .collect();
-        let there = plan
-            .iter()
-            .map(keys)
-            .filter(|k| sizes.contains_key(&k.data) && sizes.contains_key(&k.receipt));
-        let receipts = there.map(|k| k.receipt).collect();
-        let read = prefix.read_all(receipts, MOST_RECEIPT_BYTES)?;
+        let there = plan.iter().map(|shard| keys(shard).receipt);
+        let readable = there.filter(|key| {
+            sizes
+                .get(key)
+                .is_some_and(|&n_bytes| n_bytes <= MOST_RECEIPT_BYTES)
+        });
+        let read = prefix.read_all(readable.collect(), MOST_RECEIPT_BYTES)?;
         let receipt = |shard: &Shard| {
             let keys = keys(shard);
-            let receipt: Receipt = serde_json::from_slice(read.get(&keys.receipt)?).ok()?;
-            let whole = sizes.get(&keys.data) == Some(&receipt.size_bytes);
-            (whole && receipt.holds(shard)).then_some(receipt)
+            if !sizes.contains_key(&keys.receipt) {
+                return None;
+            }
+            let bytes = read.get(&keys.receipt).map(Vec::as_slice);
+            let size = sizes.get(&keys.data).copied();
+            let fits = fitting(bytes.unwrap_or_default(), size, shard);
+            if fits.is_none() {
+                unfit(format!("{prefix}{}", keys.receipt));
+            }
+            fits
         };
         Ok(plan.iter().map(receipt).collect())
     }
 
-    /// The receipt of a shard that is committed here.
-    fn receipt(&self, shard: &Shard) -> Option<Receipt> {
+    /// The receipt of a shard that is committed here; none if there is none.
+    fn receipt(&self, shard: &Shard) -> Result<Option<Receipt>, Unfit> {
         let (data, receipt) = self.paths(shard);
-        let receipt: Receipt = serde_json::from_slice(&fs::read(receipt).ok()?).ok()?;
-        let file = fs::symlink_metadata(data);
-        let whole = file.is_ok_and(|m| m.is_file() && m.len() == receipt.size_bytes);
-        (whole && receipt.holds(shard)).then_some(receipt)
+        let Some(bytes) = small_file(&receipt)? else {
+            return Ok(None);
+        };
+        let file = fs::symlink_metadata(data)
+            .ok()
+            .filter(fs::Metadata::is_file);
+        let fits = fitting(&bytes, file.map(|m| m.len()), shard);
+        fits.map(Some).ok_or(Unfit)
     }
 
     /// Writes a shard, then its receipt; here first, then in the bucket. `images` has the column `features`
@@ -164,7 +198,7 @@ impl Store {
     ) -> Result<Receipt> {
         // Another run may have been faster; its file must stay the one its receipt names. What is here of a bucket is a copy.
         if self.bucket.is_none()
-            && let Some(receipt) = self.receipt(shard)
+            && let Ok(Some(receipt)) = self.receipt(shard)
         {
             return Ok(receipt);
         }
@@ -206,18 +240,18 @@ impl Store {
     /// then taken back, so that the shard is computed again. [`Error::Storage`], [`Error::Bucket`].
     pub fn read(&self, shard: &Shard, receipt: &Receipt) -> Result<(DataFrame, Matrix)> {
         let (data, receipt_path) = self.paths(shard);
-        let mut is_here = data.exists();
-        if is_here && self.bucket.is_some() && digest::of(atomic::read(&data)?) != receipt.sha256 {
-            // A copy of what was there before.
-            remove(&data)?;
-            is_here = false;
+        let is_named = |bytes: &Vec<u8>| digest::of(bytes) == receipt.sha256;
+        let mut bytes = readable(&data)?.filter(is_named);
+        let is_here = bytes.is_some();
+        if let (false, Some(prefix)) = (is_here, &self.bucket) {
+            let found = prefix.read_at_most(&keys(shard).data, receipt.size_bytes)?;
+            bytes = found.filter(is_named);
         }
-        let bytes = match &self.bucket {
-            Some(prefix) if !is_here => prefix.read(&keys(shard).data)?.unwrap_or_default(),
-            _ => atomic::read(&data)?,
-        };
-        let as_named = digest::of(&bytes) == receipt.sha256;
-        let Some(read) = as_named.then(|| contents(&bytes, shard, receipt)).flatten() else {
+        // A decoder that gives up says no more of a file than that it cannot be read.
+        let read = bytes
+            .as_ref()
+            .and_then(|bytes| guarded(|| contents(bytes, shard, receipt)).flatten());
+        let (Some(bytes), Some(read)) = (bytes, read) else {
             remove(&receipt_path)?;
             let mut place = data.display().to_string();
             if let Some(prefix) = &self.bucket {
@@ -225,7 +259,9 @@ impl Store {
                 prefix.remove(&keys(shard).receipt)?;
                 place = format!("{prefix}{}", keys(shard).data);
             }
-            return Err(Error::Damaged { shard: place });
+            return Err(Error::Damaged {
+                shards: vec![place],
+            });
         };
         if !is_here {
             create_parent(&data)?;
@@ -297,11 +333,54 @@ fn identities(images: &DataFrame) -> Option<Vec<(&str, &str, &str, u64)>> {
     )
 }
 
-fn create_parent(path: &Path) -> Result<()> {
-    match path.parent() {
-        Some(folder) => fs::create_dir_all(folder).map_err(Error::storage("create folder", folder)),
-        None => Ok(()),
+/// A receipt that does not commit the shard it lies beside.
+struct Unfit;
+
+/// The receipt in these bytes, if it commits a shard whose file is so large.
+fn fitting(bytes: &[u8], size_bytes: Option<u64>, shard: &Shard) -> Option<Receipt> {
+    let receipt: Receipt = serde_json::from_slice(bytes).ok()?;
+    let is_whole = size_bytes == Some(receipt.size_bytes);
+    (is_whole && receipt.holds(shard)).then_some(receipt)
+}
+
+/// A file of the size that a receipt may have; none if there is none. What is no file is not waited for.
+fn small_file(path: &Path) -> Result<Option<Vec<u8>>, Unfit> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+    let file = match options.open(path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(|_| Unfit)?,
+    };
+    let is_small = |m: fs::Metadata| m.is_file() && m.len() <= MOST_RECEIPT_BYTES;
+    if !file.metadata().is_ok_and(is_small) {
+        return Err(Unfit);
     }
+    let mut bytes = Vec::new();
+    let read = file.take(MOST_RECEIPT_BYTES).read_to_end(&mut bytes);
+    read.map(|_| Some(bytes)).map_err(|_| Unfit)
+}
+
+/// The bytes of a file of the cache; none if it is gone or cannot be read, as on a disk that breaks: then it is computed again.
+fn readable(path: &Path) -> Result<Option<Vec<u8>>> {
+    const EIO: i32 = 5;
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(e)
+            if e.raw_os_error() == Some(EIO)
+                || matches!(
+                    e.kind(),
+                    ErrorKind::NotFound | ErrorKind::PermissionDenied | ErrorKind::IsADirectory
+                ) =>
+        {
+            Ok(None)
+        }
+        Err(e) => Err(Error::storage("read", path)(e)),
+    }
+}
+
+fn create_parent(path: &Path) -> Result<()> {
+    path.parent().map_or(Ok(()), atomic::create_folder)
 }
 
 fn remove(path: &Path) -> Result<()> {

@@ -27,6 +27,7 @@ mod interruption;
 mod layers;
 mod limits;
 mod measures;
+mod mending;
 mod own_descriptor;
 mod points;
 mod projection;

@@ -82,7 +82,7 @@ impl<'a> Driver<'a> {
         let receipts = cache.receipts_of(shards)?;
         // Another run that found a shard damaged may have taken its receipt meanwhile.
         let gone = |shard: &Shard| Error::Damaged {
-            shard: keys(shard).data,
+            shards: vec![keys(shard).data],
         };
         let receipts = shards.iter().zip(receipts);
         let receipts = receipts.map(|(shard, receipt)| receipt.ok_or_else(|| gone(shard)));

@@ -73,7 +73,7 @@ impl Piece {
         let piece = Self::find(cache, key)?;
         let whole = bytes.filter(|bytes| piece.is_some_and(|p| digest::of(bytes) == p.sha256));
         whole.ok_or_else(|| Error::Damaged {
-            shard: key.to_string(),
+            shards: vec![key.to_string()],
         })
     }
 }

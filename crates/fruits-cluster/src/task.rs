@@ -222,7 +222,7 @@ impl Fault {
             at_ms: now_ms(),
             why: error.sentence(),
             damaged: match error {
-                Error::Damaged { shard } => Some(shard.clone()),
+                Error::Damaged { shards } => shards.first().cloned(),
                 _ => None,
             },
         }

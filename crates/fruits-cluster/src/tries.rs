@@ -38,7 +38,9 @@ impl<'a> Tries<'a> {
         if let Some(place) = faults.filter_map(|fault| fault.damaged.as_ref()).next() {
             // Whoever may write to the cache may have written this.
             let shard = place.chars().filter(|c| !c.is_control()).collect();
-            return Err(Error::Damaged { shard });
+            return Err(Error::Damaged {
+                shards: vec![shard],
+            });
         }
         for task in missing {
             let Some(these) = tries.get(&task.name).filter(|t| t.len() >= MAX_TRIES) else {

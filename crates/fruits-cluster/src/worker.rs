@@ -203,7 +203,7 @@ impl Found {
         let found = shards.into_iter().zip(receipts).map(|(shard, receipt)| {
             // Another worker found it damaged.
             let gone = || Error::Damaged {
-                shard: keys(&shard).data,
+                shards: vec![keys(&shard).data],
             };
             let receipt = receipt.ok_or_else(gone)?;
             Ok((shard, receipt))

@@ -296,6 +296,7 @@ fn exit_code(error: &Error) -> u8 {
         Error::Storage { .. } | Error::Bucket { .. } | Error::Damaged { .. } => code::STORAGE,
         Error::Engine { .. } => code::ENGINE,
         Error::Interrupted => signals::exit_code(),
+        Error::Unplaced { source, .. } => exit_code(source),
         _ => code::INTERNAL,
     }
 }

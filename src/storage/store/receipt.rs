@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::shard::{SCHEMA, Shard, code, keys};
+use super::shard::{SCHEMA, SHARD_LEN, Shard, code, keys};
 use crate::frame::strings;
 use crate::schema::KEY;
 use crate::storage::digest;
@@ -123,6 +123,7 @@ impl Receipt {
             && self.fingerprint == shard.fingerprint
             && self.index == shard.index
             && self.seal == self.digest()
+            && self.is_possible()
             && (shard.is_only_named() || self.tells_all(shard))
     }
 
@@ -156,6 +157,15 @@ impl Receipt {
                 sha256: receipt.sha256,
             },
         }
+    }
+
+    /// Whether the file can hold that many values: what is allocated depends on it.
+    fn is_possible(&self) -> bool {
+        // LZ4 unpacks to at most 255 times as much, and equal rows are written once.
+        const MOST_FOLD: u64 = 256 * SHARD_LEN as u64;
+        let n_values = self.n_images.checked_mul(self.n_features);
+        let n_bytes = n_values.and_then(|n| u64::try_from(n).ok()?.checked_mul(4));
+        n_bytes.is_some_and(|n| n <= self.size_bytes.saturating_mul(MOST_FOLD))
     }
 
     /// SHA-256 of everything but the seal.

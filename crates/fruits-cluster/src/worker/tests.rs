@@ -311,7 +311,7 @@ fn what_is_damaged_is_told_to_the_driver_and_left_alone() {
     let tries = Tries::of(Exchange::of(&store), "1-a").unwrap();
     let task: Task = serde_json::from_value(json!({"name": "task-1", "what": what})).unwrap();
     match tries.judge(&[&task]) {
-        Err(Error::Damaged { shard }) => assert_eq!(shard, factor),
+        Err(Error::Damaged { shards }) => assert_eq!(shards, [factor]),
         other => panic!("{other:?}"),
     }
     // A shard whose receipt is gone is one that another worker found damaged.
