@@ -10,6 +10,8 @@ use fruits::rejection::{Reason, Rejection};
 use fruits::schema::{ETAG, FEATURES, KEY, LABEL, SIZE_BYTES};
 use fruits::store::{Receipt, Shard, Store, plan};
 use polars::prelude::*;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::run::{Report, assert_same_results};
 
@@ -88,6 +90,49 @@ fn no_bit_of_a_receipt_can_change() {
     }
 }
 
+/// One bit of it changed, or its end gone.
+fn damaged(whole: &[u8], random: &mut ChaCha8Rng) -> (String, Vec<u8>) {
+    let mut bytes = whole.to_vec();
+    let at = random.next_u64() as usize % (8 * whole.len());
+    if random.next_u64().is_multiple_of(4) {
+        bytes.truncate(at / 8);
+        return (format!("{} of {} bytes", at / 8, whole.len()), bytes);
+    }
+    bytes[at / 8] ^= 1 << (at % 8);
+    (format!("bit {at}"), bytes)
+}
+
+#[test]
+fn no_bit_of_a_shard_can_change() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (store, shard) = (store(folder.path()), shard());
+    let receipt = commit(&store, &shard);
+    let [data, sealed] =
+        ["parquet", "json"].map(|ending| files(folder.path(), ending).swap_remove(0));
+    let [whole, seal] = [&data, &sealed].map(|path| fs::read(path).expect("a file"));
+    let plan = std::slice::from_ref(&shard);
+    let mut random = ChaCha8Rng::seed_from_u64(9);
+    let mut n_read = 0;
+    for _ in 0..2000 {
+        let (what, bytes) = damaged(&whole, &mut random);
+        fs::write(&data, bytes).expect("a file");
+        fs::write(&sealed, &seal).expect("a file");
+        let found = store.receipts(plan, &mut || true).expect("a listing");
+        // One of another length is computed again, without a word.
+        let Some(found) = &found[0] else {
+            continue;
+        };
+        n_read += 1;
+        let error = store.read(&shard, found).expect_err(&what);
+        assert!(matches!(error, Error::Damaged { .. }), "{what}: {error:?}");
+        assert!(!sealed.exists(), "{what}: the receipt stays");
+    }
+    assert!((1000..2000).contains(&n_read), "{n_read}");
+    fs::write(&data, &whole).expect("a file");
+    fs::write(&sealed, &seal).expect("a file");
+    store.read(&shard, &receipt).expect("the whole shard");
+}
+
 #[test]
 fn a_shard_of_other_images_is_damage() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -143,4 +188,17 @@ fn a_run_computes_again_what_was_changed_in_its_cache() {
     }
     run("shards");
     assert_same_results(&folder.path().join("whole"), &folder.path().join("shards"));
+    // Every file of the cache at once, in one place each.
+    let mut random = ChaCha8Rng::seed_from_u64(10);
+    for _ in 0..6 {
+        let mut all = files(&cache, "json");
+        all.extend(files(&cache, "parquet"));
+        assert_eq!(all.len(), 4);
+        for file in all {
+            let whole = fs::read(&file).expect("a file");
+            fs::write(&file, damaged(&whole, &mut random).1).expect("a file");
+        }
+        run("sampled");
+        assert_same_results(&folder.path().join("whole"), &folder.path().join("sampled"));
+    }
 }

@@ -120,7 +120,12 @@ pub fn json(path: impl AsRef<Path>) -> Value {
 
 /// The report without its section of timings, which may differ between equal runs.
 pub fn html_without_timing(out: &Path) -> String {
-    let html = std::fs::read_to_string(out.join("index.html")).expect("the report is there");
+    let html = std::fs::read_to_string(out.join("index.html"));
+    without_timing(&html.expect("the report is there"))
+}
+
+/// [`html_without_timing`] of the text of a report.
+pub fn without_timing(html: &str) -> String {
     let start = html
         .find("<section id=\"timing\"")
         .expect("the section is there");

@@ -118,3 +118,65 @@ impl Drop for Tries<'_> {
         self.forget();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use fruits::store::Store;
+    use serde_json::json;
+
+    use super::*;
+    use crate::task::Fault;
+
+    /// A try decides whether a run goes on, and no number.
+    #[test]
+    fn a_damaged_try_ends_a_run_by_name_or_not_at_all() {
+        let store = Store::open(None).unwrap();
+        let tries = Tries::of(Exchange::of(&store), "1-a").unwrap();
+        let to = "cluster/pieces/1-a/x.bin";
+        let what = json!({"Survey": {"window": [], "to": to}});
+        let task: Task = serde_json::from_value(json!({"name": "task-1", "what": what})).unwrap();
+        let folder = store.root().join(task.tries("1-a").unwrap().as_str());
+        std::fs::create_dir_all(&folder).unwrap();
+        let this = |damaged: Option<&str>| Try {
+            worker: "one".to_owned(),
+            began_ms: 7,
+            fault: Some(Fault {
+                at_ms: 9,
+                why: "no room".to_owned(),
+                damaged: damaged.map(str::to_owned),
+            }),
+        };
+        for i in 1..MAX_TRIES {
+            let other = serde_json::to_vec(&this(None)).unwrap();
+            std::fs::write(folder.join(format!("{i}.json")), other).unwrap();
+        }
+        for damaged in [None, Some(to)] {
+            let whole = serde_json::to_vec(&this(damaged)).unwrap();
+            let judged = |bytes: &[u8]| {
+                std::fs::write(folder.join("0.json"), bytes).unwrap();
+                tries.judge(&[&task])
+            };
+            let mut n_ended = 0;
+            for bit in 0..8 * whole.len() {
+                let mut bytes = whole.clone();
+                bytes[bit / 8] ^= 1 << (bit % 8);
+                match judged(&bytes) {
+                    Ok(()) => {}
+                    Err(Error::Damaged { .. } | Error::Engine { .. }) => n_ended += 1,
+                    Err(other) => panic!("bit {bit}: {other:?}"),
+                }
+            }
+            assert!(n_ended > 0);
+            for n in 0..whole.len() {
+                assert!(judged(&whole[..n]).is_ok(), "{n} bytes");
+            }
+            match (damaged, judged(&whole)) {
+                (Some(_), Err(Error::Damaged { shard })) => assert_eq!(shard, to),
+                (None, Err(Error::Engine { .. })) => {}
+                (_, other) => panic!("{other:?}"),
+            }
+        }
+        let lost = tries.take_lost(&[task]).unwrap();
+        assert_eq!(lost.len(), MAX_TRIES - 1);
+    }
+}

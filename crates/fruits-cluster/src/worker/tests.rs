@@ -99,6 +99,13 @@ impl Stage {
         })
     }
 
+    /// Where the order of a ticket lies.
+    fn order_file(&self, ticket: &Value) -> PathBuf {
+        let digest = ticket["order"].as_str().unwrap();
+        let name = format!("cache/cluster/orders/{digest}.json");
+        self.folder.path().join(name)
+    }
+
     fn runs(&self, ticket: &Value) -> Result<(), String> {
         self.worker
             .run(&self.secret.seal(&ticket.to_string()).unwrap())
@@ -226,21 +233,28 @@ fn an_order_that_somebody_changed_is_refused() {
     let stage = Stage::new();
     let ticket = stage.ticket(&stage.order(&stage.features("image.jpg")));
     let other = stage.ticket(&stage.order(&stage.features("other.jpg")));
-    let file = |ticket: &Value| {
-        let name = format!(
-            "cache/cluster/orders/{}.json",
-            ticket["order"].as_str().unwrap()
-        );
-        stage.folder.path().join(name)
-    };
-    std::fs::copy(file(&other), file(&ticket)).unwrap();
+    let file = stage.order_file(&ticket);
+    let whole = std::fs::read(&file).unwrap();
+    std::fs::copy(stage.order_file(&other), &file).unwrap();
     let before = stage.files();
     stage.refuses(&ticket, "not the one that the driver wrote");
     // No more is read than the driver wrote.
-    let large = std::fs::File::create(file(&ticket)).unwrap();
+    let large = std::fs::File::create(&file).unwrap();
     large.set_len(1 << 40).unwrap();
     stage.refuses(&ticket, "has 1099511627776 bytes, and at most");
+    let refuses = |bytes: &[u8]| {
+        std::fs::write(&file, bytes).unwrap();
+        stage.refuses(&ticket, "not the one that the driver wrote");
+    };
+    for bit in 0..8 * whole.len() {
+        let mut bytes = whole.clone();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        refuses(&bytes);
+    }
+    (0..whole.len()).for_each(|n| refuses(&whole[..n]));
     assert_eq!(stage.files(), before);
+    std::fs::write(&file, whole).unwrap();
+    stage.runs(&ticket).unwrap();
 }
 
 #[test]
