@@ -211,11 +211,20 @@ def a_worker_for_too_long(cloud):
 
 
 def one_machine(cloud):
-    """template.yaml has neither scheduler nor workers."""
+    """template.yaml has neither scheduler nor workers. Its hours are decimal, however they are written."""
+    cloud.hours = "08"
     single = cloud.single(exit_code=5)
     until(lambda: not single.is_up(), "the instance ends")
     check(single.ended_itself() and cloud.status()["exit_code"] == 5, "as report did")
     check(single.calls() == [["--log", "json"]] and not cloud.sizes, f"it ran {single.calls()}")
+    check("boot.sh: line" not in single.log(), f"the shell has no fault to tell, {single.log()}")
+
+
+def a_machine_without_timers(cloud):
+    """It ends at its latest all the same."""
+    single = cloud.single()
+    until(lambda: not single.is_up(), "the instance ends")
+    check(single.ended_itself() and cloud.status()["exit_code"] == 0, "as report did")
 
 
 LIVES = {
@@ -234,6 +243,7 @@ LIVES = {
     a_worker_that_fails: {"workers": 1, "worker": {"exit_code": 137}},
     a_worker_for_too_long: {"workers": 1},
     one_machine: {},
+    a_machine_without_timers: {"has_timers": False},
 }
 
 

@@ -174,6 +174,12 @@ REFUSED = [
     {"InputBucket": "*"},
     {"RunId": "a/b"},
     {"DistSha256": "0"},
+    # The shell of an instance counts with it.
+    {"MaxHours": "0"},
+    {"MaxHours": "08"},
+    {"MaxHours": "1e2"},
+    {"MaxHours": "24.5"},
+    {"MaxHours": "721"},
     {"KmsKeyArn": "*"},
     {"InputBucket": "photos", "InputKmsKeyArn": "*"},
     {"InputKmsKeyArn": INPUT_KEY},
