@@ -40,6 +40,7 @@ mod s3_interruption;
 mod sample;
 mod shapes;
 mod steps;
+mod surroundings;
 mod tiffs;
 mod upkeep;
 mod upkeep_bucket;
