@@ -1,10 +1,21 @@
-//! Where a run finds itself: without a home, in folders of others.
+//! Where a run finds itself: without a home, in folders of others, among what cannot be written.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::run::{Report, project};
+use crate::images;
+use crate::run::{Report, project, skipped};
+
+/// A run by colour, without a word on a cache.
+fn by_colour(input: &Path, out: &Path) -> Report {
+    let report = Report::new()
+        .arg("--input")
+        .arg(input)
+        .arg("--out")
+        .arg(out);
+    report.args(["--descriptor", "colour", "--iterations", "300"])
+}
 
 /// A library that leaves a file `loaded` in the current folder of whoever loads it.
 fn tell_tale(folder: &Path) -> PathBuf {
@@ -93,5 +104,114 @@ fn no_library_of_the_current_folder_is_loaded() {
             here_now().arg("doctor").expect(1);
             assert!(!loaded.exists(), "{runtime:?}, {home:?}");
         }
+    }
+}
+
+#[test]
+fn without_a_home_a_run_keeps_no_descriptors_and_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let here = folder.path().join("here");
+    let input = folder.path().join("in");
+    fs::create_dir(&here).expect("a folder");
+    images::sample(&input, 2, 4);
+    let homeless = by_colour(&input, &folder.path().join("out")).within(&here);
+    let said = homeless.without("HOME").without("XDG_CACHE_HOME").expect(0);
+    let note = "there is no HOME, so this run keeps no descriptors";
+    assert!(said.stderr.contains(note), "{}", said.stderr);
+    assert_eq!(fs::read_dir(&here).expect("a folder").count(), 0);
+}
+
+#[test]
+fn a_cache_that_cannot_be_written_is_named_with_the_way_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (input, out) = (folder.path().join("in"), folder.path().join("out"));
+    images::sample(&input, 2, 4);
+    let run = || by_colour(&input, &out).without("XDG_CACHE_HOME");
+    let named = |report: Report, path: &Path| {
+        let said = report.expect(6).stderr;
+        let path = path.display().to_string();
+        for words in [path.as_str(), "--cache", "--no-cache"] {
+            assert!(said.contains(words), "{words}: {said}");
+        }
+        assert!(!out.join("run.json").exists());
+    };
+    // Not even root makes a folder there.
+    named(run().env("HOME", "/proc"), Path::new("/proc/.cache/fruits"));
+    let file = folder.path().join("a-file");
+    fs::write(&file, "in the way").expect("a file");
+    named(run().env("XDG_CACHE_HOME", &file), &file.join("fruits"));
+
+    let cache = folder.path().join("cache");
+    fs::create_dir(&cache).expect("a folder");
+    let mount = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "ro", "tmpfs"])
+        .arg(&cache)
+        .output();
+    if mount.is_ok_and(|m| m.status.success()) {
+        let read_only = || named(run().arg("--cache").arg(&cache), &cache);
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(read_only));
+        Command::new("umount").arg(&cache).status().expect("umount");
+        outcome.unwrap_or_else(|e| std::panic::resume_unwind(e));
+    } else {
+        skipped(
+            "mount",
+            "a read-only folder cannot be mounted here (that takes root)",
+        );
+    }
+    run().env("HOME", "/proc").arg("--no-cache").expect(0);
+}
+
+#[test]
+fn a_configuration_in_another_encoding_is_told_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("run.toml");
+    let print = |bytes: &[u8], code| {
+        fs::write(&file, bytes).expect("a file");
+        let report = Report::new().args(["--input", "x", "--print-config"]);
+        report.arg("--config").arg(&file).expect(code)
+    };
+    let text = "seed = 7\n";
+    let marked = format!("\u{feff}{text}");
+    let said = print(marked.as_bytes(), 0).stdout;
+    assert!(said.contains("seed = 7 # file"), "{said}");
+    for text in [text, &marked] {
+        let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        for bytes in [little, big] {
+            let said = print(&bytes, 2).stderr;
+            assert!(
+                said.contains("run.toml") && said.contains("save it as UTF-8"),
+                "{bytes:?}: {said}"
+            );
+        }
+    }
+}
+
+#[test]
+fn results_are_not_written_among_the_images_however_their_folder_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let input = folder.path().join("in");
+    images::sample(&input, 2, 4);
+    let run = |option: &str, place: &str| {
+        let report = Report::new().within(&input).args(["--input", "."]);
+        let report = report.args(["--descriptor", "colour", option, place]);
+        match option {
+            "--out" => report.arg("--no-cache"),
+            _ => report.args(["--out", "../out"]),
+        }
+    };
+    for option in ["--out", "--cache"] {
+        for place in [
+            "results",
+            "./a/../results",
+            "../in/results",
+            "Plum Blue/results",
+        ] {
+            let said = run(option, place).expect(2).stderr;
+            let words = format!("{option} `{place}` lies among the images");
+            assert!(said.contains(&words), "{said}");
+            assert!(!input.join("results").exists() && !input.join("a").exists());
+        }
+        run(option, "../beside").arg("--dry-run").expect(0);
     }
 }
