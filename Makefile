@@ -62,7 +62,7 @@ test: prerequisites setup ## run all tests
 	python3 tests/test_skips.py
 	@python3 tests/skips.py
 
-nightly: prerequisites setup ## what takes too long or needs a network: each call that can fail, in each way; known faults of crates (ADVISORY_DB=REPOSITORY); fuzzing
+nightly: prerequisites setup ## what takes too long or needs a network: each call that can fail, in each way; newest faults of crates (ADVISORY_DB=REPOSITORY); fuzzing
 	@$(forget_skips)
 	FRUITS_POINTS=all cargo test --release --locked --package fruits --package fruits-maths --package fruits-report --lib --bins --test it -- points::
 	setup/deny.sh advisories
@@ -88,7 +88,7 @@ test-deploy: dist ## run an instance of deploy/ in a bare Debian (root, debootst
 	cargo build --release --locked --package s3-server
 	@tests/deploy/boot.sh "$$(ls -t dist/fruits-*-x86_64-linux.tar.gz | head -n 1)" "$${CARGO_TARGET_DIR:-target}/release/s3-server"
 
-check: prerequisites ## formatting, clippy and documentation, warnings denied; licences and origin of all crates
+check: prerequisites ## formatting, clippy and documentation, warnings denied; licences, origin and known faults of all crates
 	cargo fmt --all --check
 	cargo clippy --release --all-targets --locked --package fruits --package fruits-maths --package fruits-report -- -D warnings
 	cargo clippy --release --all-targets --locked --package fruits-report --package fruits-cluster --features fruits-report/cluster -- -D warnings
@@ -96,6 +96,7 @@ check: prerequisites ## formatting, clippy and documentation, warnings denied; l
 	rustfmt --check --edition 2024 notebooks/fruits/build.rs notebooks/fruits/lib.rs fuzz/src/*.rs fuzz/fuzz_targets/*.rs
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps --locked --package fruits --package fruits-report --package fruits-cluster --features fruits-report/cluster
 	setup/deny.sh licenses bans sources
+	setup/deny.sh snapshot
 
 bench-programs: prerequisites setup
 	@python3 benches/setup.py

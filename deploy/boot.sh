@@ -40,7 +40,7 @@ now() {
     read -r up _ </proc/uptime
     echo "${up%.*}"
 }
-end_s=$(($(now) + ${BOOT_MAX_HOURS%.*} * 3600))
+end_s=$(($(now) + 10#$BOOT_MAX_HOURS * 3600))
 
 # within S COMMAND...: again and again until it succeeds, for S seconds.
 within() {

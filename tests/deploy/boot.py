@@ -137,14 +137,15 @@ class World:
 
     def instance(self, run_id, options, sha256, meanwhile=lambda is_over: None):
         """Runs an instance to its end; what it wrote to its console. A new instance has a new disk."""
-        for left in ("opt/fruits", "var/log/fruits.log", "shutdown"):
+        for left in ("opt/fruits", "var/log/fruits.log", "ends"):
             subprocess.run(["rm", "-rf", self.root / left], check=True)
         script = self.root / "user-data"
         script.write_text(user_data(Stack(TEMPLATE, self.parameters(run_id, options, sha256))))
         script.chmod(0o700)
-        shutdown = self.root / "usr/local/sbin/shutdown"
-        shutdown.write_text('#!/bin/sh\necho "$*" >>/shutdown\n')
-        shutdown.chmod(0o755)
+        for name in ("shutdown", "systemd-run"):
+            stub = self.root / "usr/local/sbin" / name
+            stub.write_text(f'#!/bin/sh\necho "{name} $*" >>/ends\n')
+            stub.chmod(0o755)
         environment = {
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "AWS_ENDPOINT_URL_S3": self.s3.url,
@@ -163,8 +164,9 @@ class World:
         watcher.over.set()
         watcher.join()
         say(f"{run_id} took {time.monotonic() - started:.0f} s")
-        told = (self.root / "shutdown").read_text().splitlines()
-        check(told == ["--no-wall -h +1500", "-h now"], f"{run_id} ended its machine, as it would have after 25 hours")
+        told = (self.root / "ends").read_text().splitlines()
+        latest = "systemd-run --quiet --unit=fruits-end --on-active=1500min shutdown --no-wall -h now"
+        check(told == [latest, "shutdown -h now"], f"{run_id} ended its machine, as it would have after 25 hours")
         shown = watcher.seen or ""
         check(not shown, f"{run_id} showed no secret in a command line, in {watcher.n_looks} looks{shown}")
         if watcher.users:

@@ -142,7 +142,7 @@ def user_data_of(template, name):
 
 def weakenings(template, expected):
     """(what was done, the template after it): every statement taken out or widened, every action and condition of it
-    taken out, every property changed, every setting taken out, and a resource added."""
+    taken out, every property changed, every setting, pattern and rule taken out, and a resource added."""
 
     def changed(index, change):
         other = copy.deepcopy(template)
@@ -190,9 +190,16 @@ def weakenings(template, expected):
     other = copy.deepcopy(template)
     other["Resources"]["Another"] = {"Type": "AWS::EC2::SecurityGroupIngress", "Properties": {"CidrIp": "0.0.0.0/0"}}
     yield "a resource more", other
-    other = copy.deepcopy(template)
-    other["Parameters"]["InputPrefix"].pop("AllowedPattern")
-    yield "InputPrefix: no pattern", other
+    for name, parameter in template["Parameters"].items():
+        if "AllowedPattern" in parameter:
+            other = copy.deepcopy(template)
+            other["Parameters"][name].pop("AllowedPattern")
+            yield f"{name}: no pattern", other
+    for name, rule in template["Rules"].items():
+        for index, assertion in enumerate(rule["Assertions"]):
+            other = copy.deepcopy(template)
+            other["Rules"][name]["Assertions"].pop(index)
+            yield f"{name}: without {assertion['AssertDescription']}", other
 
 
 # What cannot be decided must stop the check, not pass it.

@@ -40,7 +40,9 @@ TIMES = {
 COMMANDS = {
     "chroot": '#!/bin/bash\necho "$*" >>"$STUB_FOLDER/chroot"\nwhile [[ $1 == --* ]]; do shift; done\nexec "${@:2}"\n',
     "chown": '#!/bin/bash\n[ "$1" = nobody ]\n',
-    "shutdown": '#!/bin/bash\necho "$*" >>"$STUB_FOLDER/shutdown"\n',
+    "shutdown": '#!/bin/bash\necho "shutdown $*" >>"$STUB_FOLDER/ends"\n',
+    # Without `timers` in its folder a machine has none.
+    "systemd-run": '#!/bin/bash\n[ -e "$STUB_FOLDER/timers" ] && echo "systemd-run $*" >>"$STUB_FOLDER/ends"\n',
 }
 
 
@@ -149,7 +151,11 @@ class Instance:
             assert script.count(path) == 1, path
             script = script.replace(path, str(ours))
         hours = re.search(r"BOOT_MAX_HOURS='(\d+)'", script)[1]
-        self.latest_end = f"--no-wall -h +{(int(hours) + 1) * 60}"
+        minutes, end = (int(hours) + 1) * 60, "shutdown --no-wall -h"
+        timer = f"systemd-run --quiet --unit=fruits-end --on-active={minutes}min {end} now"
+        self.latest_end = timer if cloud.has_timers else f"{end} +{minutes}"
+        if cloud.has_timers:
+            (self.folder / "timers").touch()
         self.server = Server(("127.0.0.1", 0), Handler)
         self.server.cloud, self.server.instance = cloud, self
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
@@ -191,10 +197,10 @@ class Instance:
 
     def ended_itself(self):
         """Whether it did; that it would have an hour after its time is held of every instance."""
-        told = (self.folder / "shutdown").read_text().splitlines()
+        told = (self.folder / "ends").read_text().splitlines()
         if told[0] != self.latest_end:
             raise AssertionError(f"{self.name} was to end by itself at {self.latest_end}, not {told}")
-        return told[1:] == ["-h now"]
+        return told[1:] == ["shutdown -h now"]
 
     def calls(self):
         """Command lines of report."""
@@ -211,10 +217,10 @@ class Cloud:
     numbers = itertools.count(1)
     lock = threading.Lock()
 
-    def __init__(self, folder, packed, refused_calls=0, workers=2, worker=None):
+    def __init__(self, folder, packed, refused_calls=0, workers=2, worker=None, has_timers=True):
         self.folder, self.archive = folder, packed
         self.objects, self.faults, self.sizes = {}, [], []
-        self.secret = None
+        self.secret, self.has_timers = None, has_timers
         self.refused_calls, self.n_workers, self.stub_of_worker, self.hours = refused_calls, workers, worker or {}, "24"
         self.wanted, self.workers, self.over = 0, [], False
         with Cloud.lock:
@@ -237,6 +243,7 @@ class Cloud:
     def single(self, **stub):
         """The instance of template.yaml."""
         script = user_data(Stack(SINGLE_TEMPLATE, {"RunId": "r1", **NETWORK}))
+        script = script.replace("BOOT_MAX_HOURS='24'", f"BOOT_MAX_HOURS='{self.hours}'")
         self.the_principal = Instance(self, "i-single", "127.0.0.1", script, **stub)
         return self.the_principal
 

@@ -81,6 +81,8 @@ class Stack:
         unknown = set(values) - set(self.parameters)
         if unknown:
             raise TemplateError(f"the template has no parameter {sorted(unknown)}")
+        for rule in template.get("Rules", {}).values():
+            self.assert_rule(rule)
 
     @staticmethod
     def parameter(name, declared, values):
@@ -97,6 +99,13 @@ class Stack:
         ):
             raise TemplateError(f"parameter {name} may not be {value}")
         return value.split(",") if declared["Type"].startswith("List<") else value
+
+    def assert_rule(self, rule):
+        if "RuleCondition" in rule and not self.holds(rule["RuleCondition"]):
+            return
+        for assertion in rule["Assertions"]:
+            if not self.holds(assertion["Assert"]):
+                raise TemplateError(assertion["AssertDescription"])
 
     def resources(self):
         """name -> resource as it would be made; without those whose condition does not hold."""

@@ -120,7 +120,8 @@ def a_late_group(cloud):
     """CloudFormation makes the group and the right to size it after the principal has started."""
     cloud.principal(waits_for_workers=1)
     check_principal_ended(cloud, 0)
-    check("could not be asked" not in cloud.objects["report.log"], "the log has no error")
+    said = re.search("curl: .*|takes no number of workers", cloud.objects["report.log"])
+    check(not said, f"the log has no error, {said}")
 
 
 def no_group(cloud):
@@ -211,11 +212,20 @@ def a_worker_for_too_long(cloud):
 
 
 def one_machine(cloud):
-    """template.yaml has neither scheduler nor workers."""
+    """template.yaml has neither scheduler nor workers. Its hours are decimal, however they are written."""
+    cloud.hours = "08"
     single = cloud.single(exit_code=5)
     until(lambda: not single.is_up(), "the instance ends")
     check(single.ended_itself() and cloud.status()["exit_code"] == 5, "as report did")
     check(single.calls() == [["--log", "json"]] and not cloud.sizes, f"it ran {single.calls()}")
+    check("boot.sh: line" not in single.log(), f"the shell has no fault to tell, {single.log()}")
+
+
+def a_machine_without_timers(cloud):
+    """It ends at its latest all the same."""
+    single = cloud.single()
+    until(lambda: not single.is_up(), "the instance ends")
+    check(single.ended_itself() and cloud.status()["exit_code"] == 0, "as report did")
 
 
 LIVES = {
@@ -234,6 +244,7 @@ LIVES = {
     a_worker_that_fails: {"workers": 1, "worker": {"exit_code": 137}},
     a_worker_for_too_long: {"workers": 1},
     one_machine: {},
+    a_machine_without_timers: {"has_timers": False},
 }
 
 

@@ -56,6 +56,10 @@ CALLS_FOR_WORKERS = [
 CALLS_FOR_SECRETS = [
     (ALLOWED, "s3:PutObject", f"{BUCKET}/secrets/r1", {}),
     (ALLOWED, "s3:GetObject", f"{BUCKET}/secrets/r1", {}),
+    (NOT_ALLOWED, "s3:PutObject", f"{BUCKET}/secrets/r0", {}),
+    (NOT_ALLOWED, "s3:GetObject", f"{BUCKET}/secrets/r0", {}),
+    (NOT_ALLOWED, "s3:GetObject", f"{BUCKET}/secrets/r12", {}),
+    (NOT_ALLOWED, "s3:GetObject", f"{BUCKET}/secrets/r1/a", {}),
     (NOT_ALLOWED, "s3:DeleteObject", f"{BUCKET}/secrets/r1", {}),
     (NOT_ALLOWED, "s3:GetObjectVersion", f"{BUCKET}/secrets/r1", {}),
     (NOT_ALLOWED, "s3:ListBucket", BUCKET, listing("secrets/")),

@@ -38,6 +38,10 @@ PROPERTIES = {
     "Bucket.Properties.LifecycleConfiguration.Rules.0.AbortIncompleteMultipartUpload.DaysAfterInitiation": 1,
     "Bucket.Properties.LifecycleConfiguration.Rules.1.NoncurrentVersionExpiration.NoncurrentDays": 30,
     "Bucket.Properties.LifecycleConfiguration.Rules.2.Prefix": "logs/",
+    # Beyond MaxHours, for workers that come late; of replaced ones nothing is kept.
+    "Bucket.Properties.LifecycleConfiguration.Rules.3.Prefix": "secrets/",
+    "Bucket.Properties.LifecycleConfiguration.Rules.3.ExpirationInDays": 32,
+    "Bucket.Properties.LifecycleConfiguration.Rules.3.NoncurrentVersionExpiration.NoncurrentDays": 1,
     "BucketPolicy.Properties.Bucket": "fruits-bucket",
     "BucketPolicy.DeletionPolicy": "Retain",
     "Role.Properties.ManagedPolicyArns": ABSENT,
@@ -95,6 +99,6 @@ EXPECTED = Expected(
     calls_of_administrator=CALLS_OF_ADMINISTRATOR,
     properties=PROPERTIES,
     decided=DECIDED,
-    refused=[*REFUSED, {"Spot": "true"}],
+    refused=[*REFUSED, {"Spot": "true"}, {"InstanceType": "$(id)"}],
     settings={"LaunchTemplate": SETTINGS},
 )

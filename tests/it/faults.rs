@@ -91,7 +91,16 @@ fn no_name_of_a_file_is_a_formula_to_a_spreadsheet() {
     let folder = tempfile::tempdir().expect("a folder");
     let (input, out) = (folder.path().join("in"), folder.path().join("out"));
     images::sample(&input, 2, 4);
-    let classes = ["=1+1", "@Plum", "-5", "\tTab", "'+1", "'Ananas'"];
+    let classes = [
+        "=1+1",
+        "@Plum",
+        "-5",
+        "\tTab",
+        "'+1",
+        "'Ananas'",
+        "Apple;=1+1",
+        "Fig\t@a;b",
+    ];
     for class in classes {
         images::put(&input, class, "a.jpg", b"words");
         images::put(&input, class, "same.jpg", &fixture("UPPER.JPG"));
@@ -112,7 +121,16 @@ fn no_name_of_a_file_is_a_formula_to_a_spreadsheet() {
     };
     for (name, file) in [("rejected.csv", "a.jpg"), ("duplicates.csv", "same.jpg")] {
         let keys = keys(name);
-        for class in ["'=1+1", "'@Plum", "'-5", "'\tTab", "''+1", "'Ananas'"] {
+        for class in [
+            "'=1+1",
+            "'@Plum",
+            "'-5",
+            "'\tTab",
+            "''+1",
+            "'Ananas'",
+            "Apple;'=1+1",
+            "Fig\t'@a;b",
+        ] {
             assert!(
                 keys.contains(&format!("{class}/{file}")),
                 "{class}: {keys:?}"

@@ -41,6 +41,7 @@ mod s3_interruption;
 mod sample;
 mod shapes;
 mod steps;
+mod surroundings;
 mod tiffs;
 mod upkeep;
 mod upkeep_bucket;

@@ -32,7 +32,7 @@ fn cases(n: u32) -> ProptestConfig {
 }
 
 /// Names that are easily taken for something else on the way.
-const HOSTILE: [&str; 24] = [
+const HOSTILE: [&str; 26] = [
     "2024-05-01",
     "1e5",
     "007",
@@ -48,6 +48,8 @@ const HOSTILE: [&str; 24] = [
     "a\nb",
     "\r\n",
     "=1+1",
+    "a;=1+1",
+    "a\t'\"@b;",
     "<script>",
     "<!--",
     "&amp;",
@@ -108,11 +110,15 @@ fn values(path: &Path, name: &str) -> BTreeSet<String> {
         .records()
         .map(|row| row.expect("a row")[at].to_owned());
     let formulas = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
-    let text = |cell: String| match cell.strip_prefix('\'') {
-        Some(rest) if rest.trim_start_matches('\'').starts_with(formulas) => rest.to_owned(),
-        _ => cell,
+    let part = |part: &str| match part.strip_prefix('\'') {
+        Some(rest) if rest.trim_start_matches(['\'', '"']).starts_with(formulas) => rest.to_owned(),
+        _ => part.to_owned(),
     };
-    rows.map(text).collect()
+    rows.map(|cell| {
+        let parts = cell.split_inclusive([';', '\t', '\r', '\n']);
+        parts.map(part).collect()
+    })
+    .collect()
 }
 
 /// The value in an element of the page, as the script reads it.

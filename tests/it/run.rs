@@ -74,6 +74,12 @@ impl Report {
         self
     }
 
+    /// Does not inherit the variable.
+    pub fn without(mut self, name: &str) -> Self {
+        self.command.env_remove(name);
+        self
+    }
+
     /// Works in `folder` instead of the checkout.
     pub fn within(mut self, folder: &Path) -> Self {
         self.command.current_dir(folder);

@@ -11,7 +11,9 @@ use crate::settings::{Setting, Settings, Values};
 /// What the file says.
 pub fn read(path: &Path) -> Result<Values> {
     let bytes = std::fs::read(path).map_err(Error::storage("read", path))?;
-    let text = String::from_utf8(bytes).map_err(|_| {
+    // UTF-16 of plain letters is UTF-8, too, with a NUL beside each of them.
+    let text = String::from_utf8(bytes).ok();
+    let text = text.filter(|text| !text.contains('\0')).ok_or_else(|| {
         let file = path.display();
         Error::Invalid(format!(
             "configuration `{file}` is not UTF-8 text, as an editor that saves UTF-16 writes it; save it as UTF-8"

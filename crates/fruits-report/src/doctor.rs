@@ -41,7 +41,10 @@ pub fn examine(task: &Doctor, cache: &Path) -> u8 {
         let model = scope.spawn(|| model(&runtime));
         let files = files(&runtime);
         let library = match files {
-            Bad(_) => Bad("not loaded, since its files are not those of set-up".to_owned()),
+            Bad(_) if runtime.library().is_file() => {
+                Bad("not loaded, since its files are not known for those of set-up".to_owned())
+            }
+            // Where there is none, it says what to do.
             _ => library(&runtime),
         };
         let died = || Bad("the check of the model died; this is a defect".to_owned());
@@ -100,8 +103,8 @@ fn files(runtime: &RuntimeFolder) -> Finding {
             changes.join(", "),
             runtime.path().display()
         )),
-        Err(e) => Weak(format!(
-            "not compared with what set-up made: {}",
+        Err(e) => Bad(format!(
+            "{}, so nobody knows what the libraries are; run `make setup`, which sets up again, or unpack the archive again",
             e.sentence()
         )),
     }
