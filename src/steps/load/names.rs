@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use icu_normalizer::ComposingNormalizerBorrowed;
 
 /// Endings of photographs: those that decode, and those that are refused with a word on what to do.
-const IMAGES: [&str; 45] = [
-    "apng", "arw", "avif", "bmp", "cr2", "cr3", "dib", "dng", "exr", "fff", "gif", "hdr", "heic",
-    "heif", "hif", "ico", "j2k", "jfif", "jp2", "jpe", "jpeg", "jpg", "jxl", "mpo", "nef", "orf",
-    "pbm", "pef", "pgm", "pic", "png", "pnm", "ppm", "psd", "qoi", "raf", "raw", "rw2", "srw",
-    "svg", "tga", "tif", "tiff", "webp", "x3f",
+const IMAGES: [&str; 89] = [
+    "3fr", "apng", "arw", "avci", "avif", "avifs", "bmp", "cr2", "cr3", "crw", "cur", "dcr", "dds",
+    "dib", "dng", "erf", "exr", "ff", "fff", "fits", "gif", "hdp", "hdr", "heic", "heics", "heif",
+    "heifs", "hif", "icb", "icns", "ico", "iiq", "j2c", "j2k", "jfi", "jfif", "jif", "jls", "jp2",
+    "jpc", "jpe", "jpeg", "jpf", "jpg", "jpm", "jpx", "jxl", "jxr", "k25", "kdc", "mef", "mos",
+    "mpo", "mrw", "nef", "nrw", "orf", "pam", "pbm", "pcd", "pcx", "pef", "pgm", "pic", "png",
+    "pnm", "ppm", "psb", "psd", "qoi", "raf", "ras", "raw", "rw2", "rwl", "sgi", "sr2", "srf",
+    "srw", "svg", "tga", "tif", "tiff", "vda", "vst", "wdp", "webp", "x3f", "xcf",
 ];
 /// Letters of the longest ending that is taken for one.
 const MAX_ENDING: usize = 10;
@@ -125,7 +128,7 @@ mod tests {
 
     #[test]
     fn an_ending_tells_what_a_file_is() {
-        for key in ["a/b.JPG", "x.HEIC", "a.b.png"] {
+        for key in ["a/b.JPG", "x.HEIC", "a.b.png", "DSC_0001.NRW", "x.pcx"] {
             assert_eq!(kind(key), Kind::Image, "{key}");
         }
         for key in [
@@ -141,6 +144,23 @@ mod tests {
             assert_eq!(kind(key), Kind::Unknown, "{key}");
         }
         assert!(IMAGES.is_sorted());
+    }
+
+    #[test]
+    fn every_image_of_the_corpus_is_one_by_its_name() {
+        let none = [
+            "eps", "gz", "json", "mov", "mp4", "pdf", "webm", "xml", "zip",
+        ];
+        let files = std::fs::read_dir("tests/fixtures/corpus/files").unwrap();
+        for file in files {
+            let name = file.unwrap().file_name().into_string().unwrap();
+            let (_, ending) = name.rsplit_once('.').unwrap();
+            let right = match none.contains(&ending) {
+                true => Kind::Other,
+                false => Kind::Image,
+            };
+            assert_eq!(kind(&name), right, "{name}");
+        }
     }
 
     #[test]
