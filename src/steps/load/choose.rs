@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::labels::LabelRule;
-use super::names::{folded, revealed};
+use super::names::{folded, revealed, told_apart};
 use crate::error::{Error, Result};
 use crate::storage::source::Object;
 
@@ -45,8 +45,9 @@ fn find(wanted: &str, classes: &BTreeMap<String, Vec<Object>>) -> Result<String>
     let named: Vec<_> = known
         .iter()
         .take(MAX_NAMED)
-        .map(|name| revealed(name))
+        .map(|name| name.as_str())
         .collect();
+    let named = told_apart(&named);
     let more = if known.len() > named.len() {
         ", ..."
     } else {

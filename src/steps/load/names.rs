@@ -48,11 +48,12 @@ pub fn kind(key: &str) -> Kind {
     }
 }
 
-/// What stays of a name when forms of Unicode, case, spaces and what nobody sees are the same.
+/// What stays of a name when forms of Unicode, case, spaces and what nobody sees are the same. Capitals first: those of `ß` are
+/// `SS`, and small letters alone would keep it.
 #[must_use]
 pub fn folded(name: &str) -> String {
     let compatible = ComposingNormalizerBorrowed::new_nfkc();
-    let lower = compatible.normalize(name).to_lowercase();
+    let lower = compatible.normalize(name).to_uppercase().to_lowercase();
     let composed = compatible.normalize(&lower);
     composed
         .chars()
@@ -82,10 +83,7 @@ pub fn lookalikes<'a>(classes: impl Iterator<Item = &'a str>) -> Option<String> 
     let said: Vec<_> = alike
         .iter()
         .take(MAX_GROUPS)
-        .map(|names| {
-            let names: Vec<_> = names.iter().map(|name| revealed(name)).collect();
-            names.join(" and ")
-        })
+        .map(|names| told_apart(names).join(" and "))
         .collect();
     let more = match alike.len().saturating_sub(said.len()) {
         0 => String::new(),
@@ -102,8 +100,30 @@ pub fn lookalikes<'a>(classes: impl Iterator<Item = &'a str>) -> Option<String> 
 /// A name in quotes, with what is not seen, and what is seen in two forms, as code points.
 #[must_use]
 pub fn revealed(name: &str) -> String {
+    shown(name, false)
+}
+
+/// Names that look alike, [`revealed`]; those that would print alike even so, as the micro sign and the Greek letter do, with
+/// what only stands for something else as code points.
+#[must_use]
+pub fn told_apart(names: &[&str]) -> Vec<String> {
+    let printed = |name: &str| {
+        let compatible = ComposingNormalizerBorrowed::new_nfkc();
+        compatible.normalize(&revealed(name)).into_owned()
+    };
+    let printed: Vec<_> = names.iter().map(|name| printed(name)).collect();
+    let is_alone = |text: &String| printed.iter().filter(|other| *other == text).count() == 1;
+    let names = names.iter().zip(&printed);
+    names
+        .map(|(name, text)| shown(name, !is_alone(text)))
+        .collect()
+}
+
+/// With `are_forms` also what has another form that it is compatible with.
+fn shown(name: &str, are_forms: bool) -> String {
     let composed = ComposingNormalizerBorrowed::new_nfc().normalize(name);
     let is_composed = composed == name;
+    let compatible = ComposingNormalizerBorrowed::new_nfkc();
     let last = name.trim_end().chars().count();
     let first = name.chars().count() - name.trim_start().chars().count();
     let shown: String = name
@@ -113,7 +133,8 @@ pub fn revealed(name: &str) -> String {
             let is_at_an_end = c.is_whitespace() && (i < first || i >= last);
             let is_odd_space = c.is_whitespace() && c != ' ';
             let is_mark = !is_composed && !composed.contains(c);
-            match is_at_an_end || is_odd_space || is_mark || is_unseen(c) {
+            let is_form = are_forms && !compatible.is_normalized(c.encode_utf8(&mut [0; 4]));
+            match is_at_an_end || is_odd_space || is_mark || is_form || is_unseen(c) {
                 true => format!("[U+{:04X}]", u32::from(c)),
                 false => c.to_string(),
             }
@@ -173,15 +194,27 @@ mod tests {
             "Apple\u{200b}",
             "apple",
             "Pear",
+            "Stra\u{df}e",
+            "STRASSE",
+            "5 \u{b5}m",
+            "5 \u{3bc}m",
+            "\u{ff08}red\u{ff09}",
         ];
         let warning = lookalikes(names.into_iter()).unwrap();
         for part in [
             "`Apple` and `Apple[U+0020]` and `Apple[U+200B]` and `apple`",
             "`P\u{ea}che` and `Pe[U+0302]che`",
+            "`Stra\u{df}e` and `STRASSE`",
+            "`5 [U+00B5]m` and `5 \u{3bc}m`",
         ] {
             assert!(warning.contains(part), "{warning}");
         }
-        assert!(!warning.contains("Pear"));
+        assert!(!warning.contains("Pear") && !warning.contains("red"));
+        // A form by itself is a name like others.
+        assert_eq!(
+            revealed("\u{ff08}5 \u{b5}m\u{ff09}"),
+            "`\u{ff08}5 \u{b5}m\u{ff09}`"
+        );
         assert_eq!(lookalikes(["Apple", "Pear"].into_iter()), None);
     }
 }
