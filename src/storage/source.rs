@@ -57,7 +57,7 @@ impl Source {
                             left_behind.insert(path.to_owned());
                             false
                         }
-                        None => !is_marker(&o.key),
+                        None => true,
                     })
                     .map(|o| Object {
                         key: o.key,
@@ -158,7 +158,7 @@ fn read_local(folder: &LocalFolder, file: &Wanted) -> Result<Fetched, Unread> {
     })
 }
 
-/// The path as far as its first part that a system left.
+/// The path as far as its first part that a system left, or all of it where the object only stands for a folder.
 fn path_left_behind(key: &str) -> Option<&str> {
     let mut end = 0;
     for part in key.split('/') {
@@ -168,10 +168,8 @@ fn path_left_behind(key: &str) -> Option<&str> {
         }
         end += 1;
     }
-    None
+    (key.is_empty() || key.ends_with('/')).then_some(key)
 }
 
-/// Whether an object only stands for a folder.
-fn is_marker(key: &str) -> bool {
-    key.is_empty() || key.ends_with('/')
-}
+#[cfg(test)]
+mod tests;
