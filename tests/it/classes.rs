@@ -125,6 +125,25 @@ fn links_are_followed_within_the_folder_only() {
     );
 }
 
+#[cfg(unix)]
+#[test]
+fn a_link_to_nothing_is_told_but_for_those_that_systems_leave() {
+    use std::os::unix::fs::symlink;
+    let folder = folder(&["Apple/a.jpg"]);
+    let link = |to: &str, name: &str| symlink(to, folder.path().join(name)).expect("a link");
+    // The lock of Emacs, a bin that is away, and one that leads to itself.
+    link("somebody@machine.4711:1700000000", "Apple/.#a.jpg");
+    link("/nowhere", ".Trash");
+    link("..", "Apple/.around");
+    link("/nowhere", "Apple/b.jpg");
+    link("..", "Apple/around");
+    let all = loaded(folder.path(), &LoadParams::default());
+    assert_eq!(column(&all, KEY), ["Apple/a.jpg"]);
+    let refused: Vec<_> = all.rejected.iter().map(|r| r.key.as_str()).collect();
+    assert_eq!(refused, ["Apple/around", "Apple/b.jpg"]);
+    assert_eq!(all.n_left_behind, 3);
+}
+
 #[test]
 fn a_class_is_found_by_a_name_that_looks_like_it() {
     let folder = folder(&["Pe\u{302}che/a.jpg", "Apple/a.jpg", "Apple /a.jpg"]);
