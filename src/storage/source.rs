@@ -4,18 +4,20 @@ mod ahead;
 mod fetched;
 mod listing;
 pub mod local;
+mod looks;
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use self::ahead::Ahead;
 pub use self::fetched::{Fetched, Unread, Wanted};
 use self::listing::is_left_behind;
 pub use self::listing::{Listing, Object, State, Unlisted};
 use self::local::LocalFolder;
-use crate::error::Result;
+pub(crate) use self::looks::{BETWEEN_LOOKS, Looks};
+use crate::error::{Error, Result};
 use crate::storage::digest;
 use crate::storage::rejection::Reason;
 use crate::storage::s3::Prefix;
@@ -104,7 +106,14 @@ impl Source {
     ) -> Box<dyn Iterator<Item = Result<Fetched, Unread>> + Send + 'a> {
         match self {
             Self::Folder(folder) => {
-                Box::new(wanted.into_iter().map(|file| read_local(folder, &file)))
+                Box::new(
+                    wanted
+                        .into_iter()
+                        .map(|file| match stop.load(Ordering::Relaxed) {
+                            true => Err(Unread::Run(Error::Interrupted)),
+                            false => read_local(folder, &file),
+                        }),
+                )
             }
             Self::Bucket(prefix) => match Ahead::start(prefix, wanted, stop) {
                 Ok(ahead) => Box::new(ahead),

@@ -1,12 +1,15 @@
 //! What a class is and what an image is, in folders as people and systems leave them.
 
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
+use fruits::Error;
 use fruits::load::{LabelRule, LoadParams, Loaded, load};
 use fruits::matrix::strings;
 use fruits::outputs::MANIFEST;
 use fruits::schema::{KEY, LABEL, SPLIT};
-use fruits::source::Source;
+use fruits::source::{Source, Unread, Wanted};
 use polars::prelude::*;
 
 use crate::faults::fixture;
@@ -142,6 +145,45 @@ fn a_link_to_nothing_is_told_but_for_those_that_systems_leave() {
     let refused: Vec<_> = all.rejected.iter().map(|r| r.key.as_str()).collect();
     assert_eq!(refused, ["Apple/around", "Apple/b.jpg"]);
     assert_eq!(all.n_left_behind, 3);
+}
+
+#[test]
+fn a_listing_ends_when_it_is_told_to() {
+    let folder = folder(&["Apple/a.jpg", "Apple/b.jpg", "Apple/c.jpg"]);
+    for i in 0..9 {
+        put(folder.path(), &format!("Apple/.{i}"), b"hidden");
+    }
+    let source = Source::folder(folder.path()).expect("it");
+    // Whoever is slow to answer is asked at every file, also of those that are not counted.
+    let mut n_asked = 0;
+    let listing = source.list(&mut |_| {
+        n_asked += 1;
+        std::thread::sleep(Duration::from_millis(60));
+        true
+    });
+    assert_eq!((listing.expect("it").objects.len(), n_asked), (3, 13));
+    for n_last in [1, 5, 13] {
+        let mut n_asked = 0;
+        let listing = source.list(&mut |_| {
+            n_asked += 1;
+            std::thread::sleep(Duration::from_millis(60));
+            n_asked < n_last
+        });
+        assert!(matches!(listing, Err(Error::Interrupted)), "{n_last}");
+    }
+    let manifest = loaded(folder.path(), &LoadParams::default()).manifest;
+    let wanted = strings(&manifest, KEY)
+        .expect("keys")
+        .into_iter()
+        .map(|key| Wanted {
+            key: key.to_owned(),
+            size_bytes: 1 << 20,
+            etag: String::new(),
+        });
+    let stop = AtomicBool::new(true);
+    let mut fetched = source.fetch(wanted.collect(), &stop);
+    let first = fetched.next().expect("a file");
+    assert!(matches!(first, Err(Unread::Run(Error::Interrupted))));
 }
 
 #[test]
