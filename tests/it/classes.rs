@@ -187,6 +187,27 @@ fn a_listing_ends_when_it_is_told_to() {
 }
 
 #[test]
+fn files_of_no_use_by_their_size_count_for_no_class_and_are_told() {
+    let folder = folder(&["Apple/a.jpg", "Apple/b.jpg", "Apple/c.jpg"]);
+    for i in 0..9 {
+        put(folder.path(), &format!("zzz/{i}.jpg"), b"");
+    }
+    put(folder.path(), "Apple/empty.jpg", b"");
+    let params = |top_classes, limit| LoadParams {
+        top_classes,
+        limit,
+        ..LoadParams::default()
+    };
+    let top = loaded(folder.path(), &params(Some(1), Some(2)));
+    assert_eq!(column(&top, KEY), ["Apple/a.jpg", "Apple/b.jpg"]);
+    let refused: Vec<_> = top.rejected.iter().map(|r| r.key.as_str()).collect();
+    assert_eq!(refused, ["Apple/empty.jpg"]);
+    assert_eq!((top.n_listed, top.n_skipped), (13, 10));
+    let all = loaded(folder.path(), &LoadParams::default());
+    assert_eq!((column(&all, KEY).len(), all.rejected.len()), (3, 10));
+}
+
+#[test]
 fn a_class_is_found_by_a_name_that_looks_like_it() {
     let folder = folder(&["Pe\u{302}che/a.jpg", "Apple/a.jpg", "Apple /a.jpg"]);
     let params = |name: &str| LoadParams {

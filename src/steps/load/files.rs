@@ -38,6 +38,11 @@ pub(super) fn kind_of(object: &Object) -> Kind {
     }
 }
 
+/// Whether the size of a file lets it be an image.
+pub(super) fn is_usable(object: &Object) -> bool {
+    (1..=MAX_FILE_BYTES).contains(&object.size_bytes)
+}
+
 /// Objects with their ETags; those that cannot be used go to `rejected`.
 pub(super) fn identified(
     chosen: Vec<Object>,
