@@ -21,7 +21,7 @@ use crate::storage::source::{Fetched, Looks, Object, Source, Unread, Wanted};
 pub use self::choose::LoadParams;
 use self::choose::choose;
 pub use self::files::MAX_FILE_BYTES;
-use self::files::{identified, kind_of};
+use self::files::{admit, identified, kind_of, left_out};
 pub use self::labels::{LabelRule, Labels};
 use self::names::{Kind, lookalikes};
 
@@ -98,8 +98,8 @@ pub fn load_with(
             Kind::Other => n_other += 1,
         }
     }
-    images.extend(unknown);
-    let labels = Labels::new(params.label, &images);
+    let (labels, n_left) = admit(params.label, &mut images, unknown);
+    n_other += n_left;
     let mut classes: BTreeMap<String, Vec<Object>> = BTreeMap::new();
     for object in images {
         if let Some(label) = labels.label(&object.key) {
@@ -147,7 +147,9 @@ pub fn load_with(
         .zip(strings(&manifest, LABEL)?);
     let of_splits = labels.gathers(keys_and_labels);
     let of_names = lookalikes(BTreeSet::from_iter(strings(&manifest, LABEL)?).into_iter());
-    let warnings = of_splits.into_iter().chain(of_names).collect();
+    let of_left = (n_left > 0).then(|| left_out(n_left));
+    let warnings = of_splits.into_iter().chain(of_names).chain(of_left);
+    let warnings = warnings.collect();
     add_split(&mut manifest, &labels)?;
     Ok(Loaded {
         manifest,

@@ -148,6 +148,27 @@ fn a_link_to_nothing_is_told_but_for_those_that_systems_leave() {
 }
 
 #[test]
+fn files_of_no_use_by_their_size_count_for_no_class_and_are_told() {
+    let folder = folder(&["Apple/a.jpg", "Apple/b.jpg", "Apple/c.jpg"]);
+    for i in 0..9 {
+        put(folder.path(), &format!("zzz/{i}.jpg"), b"");
+    }
+    put(folder.path(), "Apple/empty.jpg", b"");
+    let params = |top_classes, limit| LoadParams {
+        top_classes,
+        limit,
+        ..LoadParams::default()
+    };
+    let top = loaded(folder.path(), &params(Some(1), Some(2)));
+    assert_eq!(column(&top, KEY), ["Apple/a.jpg", "Apple/b.jpg"]);
+    let refused: Vec<_> = top.rejected.iter().map(|r| r.key.as_str()).collect();
+    assert_eq!(refused, ["Apple/empty.jpg"]);
+    assert_eq!((top.n_listed, top.n_skipped), (13, 10));
+    let all = loaded(folder.path(), &LoadParams::default());
+    assert_eq!((column(&all, KEY).len(), all.rejected.len()), (3, 10));
+}
+
+#[test]
 fn a_listing_ends_when_it_is_told_to() {
     let folder = folder(&["Apple/a.jpg", "Apple/b.jpg", "Apple/c.jpg"]);
     for i in 0..9 {
@@ -184,27 +205,6 @@ fn a_listing_ends_when_it_is_told_to() {
     let mut fetched = source.fetch(wanted.collect(), &stop);
     let first = fetched.next().expect("a file");
     assert!(matches!(first, Err(Unread::Run(Error::Interrupted))));
-}
-
-#[test]
-fn files_of_no_use_by_their_size_count_for_no_class_and_are_told() {
-    let folder = folder(&["Apple/a.jpg", "Apple/b.jpg", "Apple/c.jpg"]);
-    for i in 0..9 {
-        put(folder.path(), &format!("zzz/{i}.jpg"), b"");
-    }
-    put(folder.path(), "Apple/empty.jpg", b"");
-    let params = |top_classes, limit| LoadParams {
-        top_classes,
-        limit,
-        ..LoadParams::default()
-    };
-    let top = loaded(folder.path(), &params(Some(1), Some(2)));
-    assert_eq!(column(&top, KEY), ["Apple/a.jpg", "Apple/b.jpg"]);
-    let refused: Vec<_> = top.rejected.iter().map(|r| r.key.as_str()).collect();
-    assert_eq!(refused, ["Apple/empty.jpg"]);
-    assert_eq!((top.n_listed, top.n_skipped), (13, 10));
-    let all = loaded(folder.path(), &LoadParams::default());
-    assert_eq!((column(&all, KEY).len(), all.rejected.len()), (3, 10));
 }
 
 #[test]

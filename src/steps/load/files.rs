@@ -1,11 +1,13 @@
 //! Which files may be images, and which can be read.
 
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::Path;
 use std::time::Instant;
 
 use rayon::prelude::*;
 
+use super::labels::{LabelRule, Labels};
 use super::names::{Kind, kind};
 use crate::error::{Error, Result};
 use crate::storage::rejection::{Reason, Rejection};
@@ -36,6 +38,45 @@ pub(super) fn kind_of(object: &Object) -> Kind {
         }
         (kind, _) => kind,
     }
+}
+
+/// Objects of a bucket whose names say nothing, which nobody reads to know: those in a class of known images are images, and all
+/// are where no image is known. So no file beside the classes makes one, nor ends that first folders are splits. Gives the labels,
+/// and how many objects are left.
+pub(super) fn admit(
+    rule: LabelRule,
+    images: &mut Vec<Object>,
+    unknown: Vec<Object>,
+) -> (Labels, usize) {
+    let labels = Labels::new(rule, images);
+    let known = images.iter().filter_map(|image| labels.label(&image.key));
+    let known: BTreeSet<String> = known.map(str::to_owned).collect();
+    if known.is_empty() {
+        images.extend(unknown);
+        return (Labels::new(rule, images), 0);
+    }
+    let is_in_class = |object: &Object| {
+        let is_in_split = !labels.has_splits() || labels.split(&object.key).is_some();
+        is_in_split
+            && labels
+                .label(&object.key)
+                .is_some_and(|label| known.contains(label))
+    };
+    let (in_classes, left): (Vec<_>, Vec<_>) = unknown.into_iter().partition(is_in_class);
+    images.extend(in_classes);
+    (labels, left.len())
+}
+
+pub(super) fn left_out(n: usize) -> String {
+    let (objects, are) = if n == 1 {
+        ("object", "is")
+    } else {
+        ("objects", "are")
+    };
+    format!(
+        "{n} {objects} without an ending in the name {are} in no class of known images, and {are} left out; give images an \
+         ending, as `.jpg`"
+    )
 }
 
 /// Whether the size of a file lets it be an image.
