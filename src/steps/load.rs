@@ -3,39 +3,30 @@
 //! The class of an image is the name of the first folder below the source, or below the split: see [`LabelRule`].
 
 mod choose;
+mod files;
 mod labels;
 mod names;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use polars::prelude::*;
-use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::frame::{column, strings};
 use crate::schema::{CONTENT, ETAG, KEY, LABEL, SHA256, SIZE_BYTES, SPLIT, VERSION_ID};
-use crate::storage::rejection::{Reason, Rejection};
-use crate::storage::source::{Fetched, Object, Source, State, Unread, Wanted};
+use crate::storage::rejection::Rejection;
+use crate::storage::source::{Fetched, Looks, Object, Source, Unread, Wanted};
 
 pub use self::choose::LoadParams;
 use self::choose::choose;
+pub use self::files::MAX_FILE_BYTES;
+use self::files::{admit, identified, kind_of, left_out};
 pub use self::labels::{LabelRule, Labels};
-use self::names::{Kind, kind, lookalikes};
-
-/// A file larger than this is no photograph: the largest that is decoded, 89 megapixels, is a JPEG of 30 to 60 MB. What a
-/// decoder does for each byte is bounded with it.
-pub const MAX_FILE_BYTES: u64 = 64 << 20;
+use self::names::{Kind, lookalikes};
 
 /// Most classes of a set: the pages number the class of an image in 16 bits.
 pub const MAX_CLASSES: usize = u16::MAX as usize;
-
-const SIGNATURE_LEN: u64 = 32;
-
-/// Files whose digests are taken between two looks whether to go on: a tenth of a second for photographs of 100 kB.
-const FILES_AT_A_TIME: usize = 256;
 
 /// What was found.
 #[derive(Debug, Clone)]
@@ -55,7 +46,8 @@ pub struct Loaded {
     pub n_skipped: u64,
     /// The last of these: notes, tables, weights.
     pub n_other: u64,
-    /// Files and folders that systems leave: caches of thumbnails, bins, settings, marks of finished jobs.
+    /// Files and folders that systems leave: caches of thumbnails, bins, settings, marks of finished jobs; and objects of a
+    /// bucket that stand for folders.
     pub n_left_behind: u64,
     /// Size of all listed files in bytes.
     pub size_bytes: u64,
@@ -71,8 +63,8 @@ pub fn load(source: &Source, params: &LoadParams) -> Result<Loaded> {
     load_with(source, params, &mut |_| true)
 }
 
-/// [`load`], with `keep_going` asked after each page of a bucket's listing, with the number of files so far, and now and
-/// then while the files of a folder are read for their digests.
+/// [`load`], with `keep_going` asked after each page of a bucket's listing, with the number of files so far, and several times a
+/// second while a folder is listed and its files are read for their digests.
 ///
 /// # Errors
 /// As [`load`], and [`Error::Interrupted`] if `keep_going` says no.
@@ -96,8 +88,18 @@ pub fn load_with(
     let mut rejected: Vec<_> = unlisted.collect();
 
     let n_found = listing.objects.len();
-    let (images, others): (Vec<_>, Vec<_>) = listing.objects.into_iter().partition(may_be_image);
-    let labels = Labels::new(params.label, &images);
+    let mut looks = Looks::default();
+    let (mut images, mut unknown, mut n_other) = (Vec::new(), Vec::new(), 0);
+    for object in listing.objects {
+        looks.look(n_listed, keep_going)?;
+        match kind_of(&object) {
+            Kind::Image => images.push(object),
+            Kind::Unknown => unknown.push(object),
+            Kind::Other => n_other += 1,
+        }
+    }
+    let (labels, n_left) = admit(params.label, &mut images, unknown);
+    n_other += n_left;
     let mut classes: BTreeMap<String, Vec<Object>> = BTreeMap::new();
     for object in images {
         if let Some(label) = labels.label(&object.key) {
@@ -110,27 +112,13 @@ pub fn load_with(
             let source = std::io::Error::other(message.clone());
             return Err(Error::storage("read", where_is)(source));
         }
-        return Err(nothing_found(source, n_found, others.len()));
+        return Err(nothing_found(source, n_found, n_other));
     }
     let chosen = choose(classes, params)?;
     check_classes(chosen.iter().filter_map(|o| labels.label(&o.key)), params)?;
     let n_skipped = n_found as u64 - chosen.len() as u64;
 
-    let mut rows = Vec::with_capacity(chosen.len());
-    let mut chosen = chosen.into_iter().peekable();
-    while chosen.peek().is_some() {
-        if !keep_going(n_listed) {
-            return Err(Error::Interrupted);
-        }
-        let part: Vec<_> = chosen.by_ref().take(FILES_AT_A_TIME).collect();
-        let identified: Vec<_> = part.into_par_iter().map(identify).collect();
-        for outcome in identified {
-            match outcome {
-                Ok(row) => rows.push(row),
-                Err(rejection) => rejected.push(rejection),
-            }
-        }
-    }
+    let mut rows = identified(chosen, &mut rejected, &mut || keep_going(n_listed))?;
     rows.sort_by(|a, b| a.0.key.cmp(&b.0.key));
     let label_of = |o: &Object| labels.label(&o.key).unwrap_or_default().to_owned();
     let mut manifest = DataFrame::new(
@@ -159,7 +147,9 @@ pub fn load_with(
         .zip(strings(&manifest, LABEL)?);
     let of_splits = labels.gathers(keys_and_labels);
     let of_names = lookalikes(BTreeSet::from_iter(strings(&manifest, LABEL)?).into_iter());
-    let warnings = of_splits.into_iter().chain(of_names).collect();
+    let of_left = (n_left > 0).then(|| left_out(n_left));
+    let warnings = of_splits.into_iter().chain(of_names).chain(of_left);
+    let warnings = warnings.collect();
     add_split(&mut manifest, &labels)?;
     Ok(Loaded {
         manifest,
@@ -168,7 +158,7 @@ pub fn load_with(
         warnings,
         n_listed,
         n_skipped,
-        n_other: others.len() as u64,
+        n_other: n_other as u64,
         n_left_behind: listing.n_left_behind,
         size_bytes,
     })
@@ -187,27 +177,6 @@ pub(crate) fn add_split(images: &mut DataFrame, labels: &Labels) -> Result<()> {
     let behind = images.get_column_index(LABEL).map_or(0, |i| i + 1);
     images.insert_column(behind, splits)?;
     Ok(())
-}
-
-/// Whether a file may be a photograph: by its name, and where that says nothing by its first bytes if it is here.
-fn may_be_image(object: &Object) -> bool {
-    match (kind(&object.key), &object.state) {
-        (Kind::Image, _) => true,
-        (Kind::Other, _) => false,
-        (Kind::Unknown, State::Etag(_)) => true,
-        // One that cannot be read is told later.
-        (Kind::Unknown, State::File(path)) => head(path).is_none_or(|head| {
-            image::guess_format(&head).is_ok() || head.get(4..8) == Some(b"ftyp")
-        }),
-    }
-}
-
-/// The first bytes of a file, as far as signatures of images go.
-fn head(path: &Path) -> Option<Vec<u8>> {
-    let mut head = Vec::new();
-    let file = std::fs::File::open(path).ok()?;
-    file.take(SIGNATURE_LEN).read_to_end(&mut head).ok()?;
-    Some(head)
 }
 
 /// Adds the encoded bytes of each image as `content` Binary, with their `sha256` String and `version_id` String (null
@@ -323,27 +292,4 @@ fn nothing_found(source: &Source, n_files: usize, n_other: usize) -> Error {
              name, or name the {kind} above"
         ),
     })
-}
-
-/// The object with its ETag, or why it cannot be used.
-fn identify(object: Object) -> Result<(Object, String), Rejection> {
-    let outcome = match object.size_bytes {
-        0 => Err((Reason::ZeroBytes, "the file is empty".to_owned())),
-        size_bytes if size_bytes > MAX_FILE_BYTES => {
-            let message = format!(
-                "{size_bytes} bytes are too many for a photograph (at most {MAX_FILE_BYTES}); save it smaller"
-            );
-            Err((Reason::TooLarge, message))
-        }
-        _ => Source::etag(&object),
-    };
-    match outcome {
-        Ok(etag) => Ok((object, etag)),
-        Err((reason, message)) => Err(Rejection {
-            key: object.key,
-            size_bytes: object.size_bytes,
-            reason,
-            message,
-        }),
-    }
 }

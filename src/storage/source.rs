@@ -4,18 +4,20 @@ mod ahead;
 mod fetched;
 mod listing;
 pub mod local;
+mod looks;
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use self::ahead::Ahead;
 pub use self::fetched::{Fetched, Unread, Wanted};
 use self::listing::is_left_behind;
 pub use self::listing::{Listing, Object, State, Unlisted};
 use self::local::LocalFolder;
-use crate::error::Result;
+pub(crate) use self::looks::{BETWEEN_LOOKS, Looks};
+use crate::error::{Error, Result};
 use crate::storage::digest;
 use crate::storage::rejection::Reason;
 use crate::storage::s3::Prefix;
@@ -57,7 +59,7 @@ impl Source {
                             left_behind.insert(path.to_owned());
                             false
                         }
-                        None => !is_marker(&o.key),
+                        None => true,
                     })
                     .map(|o| Object {
                         key: o.key,
@@ -104,7 +106,14 @@ impl Source {
     ) -> Box<dyn Iterator<Item = Result<Fetched, Unread>> + Send + 'a> {
         match self {
             Self::Folder(folder) => {
-                Box::new(wanted.into_iter().map(|file| read_local(folder, &file)))
+                Box::new(
+                    wanted
+                        .into_iter()
+                        .map(|file| match stop.load(Ordering::Relaxed) {
+                            true => Err(Unread::Run(Error::Interrupted)),
+                            false => read_local(folder, &file),
+                        }),
+                )
             }
             Self::Bucket(prefix) => match Ahead::start(prefix, wanted, stop) {
                 Ok(ahead) => Box::new(ahead),
@@ -158,7 +167,7 @@ fn read_local(folder: &LocalFolder, file: &Wanted) -> Result<Fetched, Unread> {
     })
 }
 
-/// The path as far as its first part that a system left.
+/// The path as far as its first part that a system left, or all of it where the object only stands for a folder.
 fn path_left_behind(key: &str) -> Option<&str> {
     let mut end = 0;
     for part in key.split('/') {
@@ -168,10 +177,8 @@ fn path_left_behind(key: &str) -> Option<&str> {
         }
         end += 1;
     }
-    None
+    (key.is_empty() || key.ends_with('/')).then_some(key)
 }
 
-/// Whether an object only stands for a folder.
-fn is_marker(key: &str) -> bool {
-    key.is_empty() || key.ends_with('/')
-}
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,7 @@ use image::{ExtendedColorType, ImageEncoder};
 use crate::images::{put, sample};
 use crate::run::{Report, json, project};
 use crate::tiffs::{tiff, widest};
+use crate::webps::{beyond_canvas, of_codes};
 
 /// Most pixels that are accepted, in a strip that is 8 wide.
 const TALL: u32 = 11_184_810;
@@ -173,7 +174,8 @@ fn bombs() -> Vec<(&'static str, Vec<u8>, Option<Reason>)> {
     let m = tile.len() as u32;
     let large = Some(Reason::TooLarge);
     let damaged = Some(Reason::DecodeError);
-    vec![
+    let of_codes = of_codes(65_536).map(|(name, bytes)| (name, bytes, large));
+    let mut bombs = vec![
         ("tall.png", png(8, TALL), large),
         ("wide.png", png(TALL, 8), large),
         ("tallest.png", png(8, 65_535), None),
@@ -250,7 +252,18 @@ fn bombs() -> Vec<(&'static str, Vec<u8>, Option<Reason>)> {
             ),
             damaged,
         ),
-    ]
+        ("beyond canvas.webp", beyond_canvas(), damaged),
+    ];
+    bombs.extend(of_codes);
+    bombs
+}
+
+#[test]
+fn codes_that_fit_are_read() {
+    for (name, bytes) in of_codes(200) {
+        let seen = decode(&bytes).map(|image| (image.width, image.height));
+        assert!(matches!(seen, Ok((8, 8) | (16, 16))), "{name}: {seen:?}");
+    }
 }
 
 #[test]

@@ -1,12 +1,15 @@
 //! What a class is and what an image is, in folders as people and systems leave them.
 
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
+use fruits::Error;
 use fruits::load::{LabelRule, LoadParams, Loaded, load};
 use fruits::matrix::strings;
 use fruits::outputs::MANIFEST;
 use fruits::schema::{KEY, LABEL, SPLIT};
-use fruits::source::Source;
+use fruits::source::{Source, Unread, Wanted};
 use polars::prelude::*;
 
 use crate::faults::fixture;
@@ -123,6 +126,85 @@ fn links_are_followed_within_the_folder_only() {
             .message
             .contains("link out of the input folder")
     );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_to_nothing_is_told_but_for_those_that_systems_leave() {
+    use std::os::unix::fs::symlink;
+    let folder = folder(&["Apple/a.jpg"]);
+    let link = |to: &str, name: &str| symlink(to, folder.path().join(name)).expect("a link");
+    // The lock of Emacs, a bin that is away, and one that leads to itself.
+    link("somebody@machine.4711:1700000000", "Apple/.#a.jpg");
+    link("/nowhere", ".Trash");
+    link("..", "Apple/.around");
+    link("/nowhere", "Apple/b.jpg");
+    link("..", "Apple/around");
+    let all = loaded(folder.path(), &LoadParams::default());
+    assert_eq!(column(&all, KEY), ["Apple/a.jpg"]);
+    let refused: Vec<_> = all.rejected.iter().map(|r| r.key.as_str()).collect();
+    assert_eq!(refused, ["Apple/around", "Apple/b.jpg"]);
+    assert_eq!(all.n_left_behind, 3);
+}
+
+#[test]
+fn files_of_no_use_by_their_size_count_for_no_class_and_are_told() {
+    let folder = folder(&["Apple/a.jpg", "Apple/b.jpg", "Apple/c.jpg"]);
+    for i in 0..9 {
+        put(folder.path(), &format!("zzz/{i}.jpg"), b"");
+    }
+    put(folder.path(), "Apple/empty.jpg", b"");
+    let params = |top_classes, limit| LoadParams {
+        top_classes,
+        limit,
+        ..LoadParams::default()
+    };
+    let top = loaded(folder.path(), &params(Some(1), Some(2)));
+    assert_eq!(column(&top, KEY), ["Apple/a.jpg", "Apple/b.jpg"]);
+    let refused: Vec<_> = top.rejected.iter().map(|r| r.key.as_str()).collect();
+    assert_eq!(refused, ["Apple/empty.jpg"]);
+    assert_eq!((top.n_listed, top.n_skipped), (13, 10));
+    let all = loaded(folder.path(), &LoadParams::default());
+    assert_eq!((column(&all, KEY).len(), all.rejected.len()), (3, 10));
+}
+
+#[test]
+fn a_listing_ends_when_it_is_told_to() {
+    let folder = folder(&["Apple/a.jpg", "Apple/b.jpg", "Apple/c.jpg"]);
+    for i in 0..9 {
+        put(folder.path(), &format!("Apple/.{i}"), b"hidden");
+    }
+    let source = Source::folder(folder.path()).expect("it");
+    // Whoever is slow to answer is asked at every file, also of those that are not counted.
+    let mut n_asked = 0;
+    let listing = source.list(&mut |_| {
+        n_asked += 1;
+        std::thread::sleep(Duration::from_millis(60));
+        true
+    });
+    assert_eq!((listing.expect("it").objects.len(), n_asked), (3, 13));
+    for n_last in [1, 5, 13] {
+        let mut n_asked = 0;
+        let listing = source.list(&mut |_| {
+            n_asked += 1;
+            std::thread::sleep(Duration::from_millis(60));
+            n_asked < n_last
+        });
+        assert!(matches!(listing, Err(Error::Interrupted)), "{n_last}");
+    }
+    let manifest = loaded(folder.path(), &LoadParams::default()).manifest;
+    let wanted = strings(&manifest, KEY)
+        .expect("keys")
+        .into_iter()
+        .map(|key| Wanted {
+            key: key.to_owned(),
+            size_bytes: 1 << 20,
+            etag: String::new(),
+        });
+    let stop = AtomicBool::new(true);
+    let mut fetched = source.fetch(wanted.collect(), &stop);
+    let first = fetched.next().expect("a file");
+    assert!(matches!(first, Err(Unread::Run(Error::Interrupted))));
 }
 
 #[test]

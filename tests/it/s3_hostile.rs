@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::PathBuf;
 
-use fruits::load::{LoadParams, load, read};
+use fruits::load::{LoadParams, Loaded, load, read};
 use fruits::s3::{Connection, Prefix, S3Params};
 use fruits::source::Source;
 use serde_json::{Value, json};
@@ -329,4 +329,63 @@ fn a_listing_is_taken_as_it_can_be_true() {
     pages.push(page(&[], None));
     let said = bucket(pages).list(&mut |_| true).expect_err("no end");
     assert!(said.sentence().contains("again and again"), "{said}");
+}
+
+#[test]
+fn an_object_without_an_ending_makes_no_class_beside_known_images() {
+    let folder = crate::classes::folder(&[
+        "set/train/Apple/a.jpg",
+        "set/test/Apple/b.jpg",
+        "set/test/Apple/without",
+        "bare/Apple/1",
+        "bare/Pear/2",
+    ]);
+    for key in [
+        "set/models/checkpoint",
+        "set/models/Apple/last",
+        "set/train/index",
+    ] {
+        crate::classes::put(folder.path(), key, b"weights");
+    }
+    let marker = folder.path().join("set/models/checkpoint");
+    let server = server()
+        .photos("", folder.path())
+        .objects(&[("set/train/".to_owned(), marker)])
+        .arg("--public")
+        .start();
+    let connection = Connection::open(&S3Params {
+        endpoint_url: Some(server.url.clone()),
+        no_sign_request: true,
+        ..S3Params::default()
+    });
+    let connection = connection.expect("a connection");
+    let both = |name: &str| {
+        let there = Prefix::new(&connection, "photos", name).expect("a prefix");
+        let here = Source::folder(folder.path().join(name)).expect("a folder");
+        [Source::Bucket(there), here].map(|source| load(&source, &LoadParams::default()))
+    };
+    let [there, here] = both("set").map(|loaded| loaded.expect("images"));
+    let named = |loaded: &Loaded| {
+        loaded
+            .manifest
+            .select(["key", "label", "split"])
+            .expect("columns")
+    };
+    assert!(named(&there).equals(&named(&here)), "{}", there.manifest);
+    assert_eq!(there.manifest.height(), 3);
+    assert_eq!((there.n_listed, there.n_other), (6, 3));
+    assert_eq!((here.n_listed, here.n_other), (6, 3));
+    assert_eq!((there.n_left_behind, here.n_left_behind), (1, 0));
+    assert!(there.rejected.is_empty() && here.rejected.is_empty());
+    let said = there.warnings.join(" ");
+    assert!(said.contains("3 objects without an ending"), "{said}");
+    // Where no image is known, all may be.
+    let [there, here] = both("bare").map(|loaded| loaded.expect("images").manifest);
+    let columns = ["key", "label"];
+    assert!(
+        there
+            .select(columns)
+            .expect("it")
+            .equals(&here.select(columns).expect("it"))
+    );
 }

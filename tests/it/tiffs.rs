@@ -1,5 +1,8 @@
 //! TIFFs as no program writes them.
 
+use fruits::rejection::Reason;
+use fruits::resize::decode;
+
 /// Grey, packed by deflate, with further tags; strips at the offsets and with the lengths that are given.
 pub fn tiff(
     width: u32,
@@ -65,4 +68,40 @@ pub fn widest(width: u32, height: u32) -> Vec<u8> {
     out[at + 2] = 16;
     out[at + 8..at + 12].copy_from_slice(&value);
     [out, (1_u64 << 60).to_le_bytes().to_vec()].concat()
+}
+
+/// Rows of CCITT group 3, as bits in words, 8 pixels wide and eight of them in all.
+fn fax(rows: &[&str]) -> Vec<u8> {
+    let end = "000000000001";
+    let words: Vec<_> = rows.iter().map(|row| format!("{end}{row}")).collect();
+    let bits = format!("{}{end}", words.concat());
+    let byte = |bits: &[u8]| {
+        (0..8).fold(0, |byte, i| {
+            byte << 1 | u8::from(bits.get(i) == Some(&b'1'))
+        })
+    };
+    let data: Vec<_> = bits.as_bytes().chunks(8).map(byte).collect();
+    let strip = (0, data.len() as u32);
+    tiff(8, 8, &data, &[strip], &[(258, 1), (259, 3), (262, 0)])
+}
+
+#[test]
+fn each_row_of_a_fax_has_all_its_pixels() {
+    // A run of 8 white pixels; of none and 8 black ones.
+    let (white, black) = ("10011", "00110101000101");
+    let mut rows = [white, black, white, black, white, black, white, black];
+    let whole = decode(&fax(&rows)).expect("whole");
+    let grey: Vec<_> = whole.rgb.iter().step_by(8 * 3).copied().collect();
+    assert_eq!(grey, [255, 0, 255, 0, 255, 0, 255, 0]);
+    // A row without a run, with 7 white pixels, with 8 and 2.
+    for row in ["", "1111", "1001111"] {
+        rows[4] = row;
+        let fault = decode(&fax(&rows)).expect_err("damaged");
+        assert_eq!(
+            fault.reason,
+            Reason::DecodeError,
+            "{row}: {}",
+            fault.message
+        );
+    }
 }

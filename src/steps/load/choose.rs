@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::files::is_usable;
 use super::labels::LabelRule;
-use super::names::{folded, revealed};
+use super::names::{folded, revealed, told_apart};
 use crate::error::{Error, Result};
 use crate::storage::source::Object;
 
@@ -45,8 +46,9 @@ fn find(wanted: &str, classes: &BTreeMap<String, Vec<Object>>) -> Result<String>
     let named: Vec<_> = known
         .iter()
         .take(MAX_NAMED)
-        .map(|name| revealed(name))
+        .map(|name| name.as_str())
         .collect();
+    let named = told_apart(&named);
     let more = if known.len() > named.len() {
         ", ..."
     } else {
@@ -58,7 +60,8 @@ fn find(wanted: &str, classes: &BTreeMap<String, Vec<Object>>) -> Result<String>
     )))
 }
 
-/// The objects that `params` leaves, sorted by key.
+/// The objects that `params` leaves, sorted by key. Files that cannot be used by their size are kept, for the list of the
+/// rejected, and counted nowhere.
 pub(super) fn choose(
     mut classes: BTreeMap<String, Vec<Object>>,
     params: &LoadParams,
@@ -71,7 +74,7 @@ pub(super) fn choose(
     if let Some(n) = params.top_classes {
         let mut by_size: Vec<_> = classes
             .iter()
-            .map(|(name, o)| (o.len(), name.clone()))
+            .map(|(name, o)| (o.iter().filter(|o| is_usable(o)).count(), name.clone()))
             .collect();
         by_size.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
         for (_, name) in by_size.into_iter().skip(n) {
@@ -80,16 +83,13 @@ pub(super) fn choose(
     }
     let mut objects: Vec<_> = classes.into_values().flatten().collect();
     objects.sort_by(|a, b| a.key.cmp(&b.key));
-    if let Some(limit) = params.limit.filter(|&limit| limit < objects.len()) {
-        let n = objects.len();
-        let mut objects_taken = Vec::with_capacity(limit);
+    let n = objects.iter().filter(|object| is_usable(object)).count();
+    if let Some(limit) = params.limit.filter(|&limit| limit < n) {
         let mut next = (0..limit).map(|i| i * n / limit).peekable();
-        for (i, object) in objects.into_iter().enumerate() {
-            if next.next_if_eq(&i).is_some() {
-                objects_taken.push(object);
-            }
-        }
-        objects = objects_taken;
+        let mut i = 0..;
+        objects.retain(|object| {
+            !is_usable(object) || i.next().is_some_and(|i| next.next_if_eq(&i).is_some())
+        });
     }
     Ok(objects)
 }

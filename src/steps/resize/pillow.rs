@@ -2,6 +2,8 @@
 //! between the passes. It is our own because no Rust library gives the same bytes, and the descriptors of the first
 //! version were computed from these.
 
+use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::collections::VecDeque;
 
 /// Fractional bits of a coefficient: 32 minus 8 of a pixel and 2 of headroom for overshoot, as Pillow's.
@@ -57,44 +59,47 @@ fn round(sum: i32) -> u8 {
 
 const HALF: i32 = 1 << (PRECISION_BITS - 1);
 
-/// A row at a time goes through the horizontal pass and into the sums of the target rows that it is part of. The sums are
-/// whole numbers, so their order changes no byte. All rows first, as Pillow has it, would take 224 x 3 bytes for each row.
+/// Rows go through the horizontal pass one at a time. All of them first, as Pillow has it, would take 224 x 3 bytes for each.
 pub(super) fn bicubic(
     rgb: &[u8],
     (width, height): (usize, usize),
     (to_width, to_height): (usize, usize),
 ) -> Vec<u8> {
     let columns = (width != to_width).then(|| weights(width, to_width));
+    let rows = rgb.chunks_exact(width * 3).map(|row| match &columns {
+        None => Cow::Borrowed(row),
+        Some(windows) => Cow::Owned(horizontal(row, windows)),
+    });
     let mut out = Vec::with_capacity(to_width * to_height * 3);
-    let mut line = vec![0; to_width * 3];
-    let windows = match height == to_height {
-        true => Vec::new(),
-        false => weights(height, to_height),
-    };
+    let mut push = |row: &[u8]| out.extend_from_slice(row);
+    match height.cmp(&to_height) {
+        Ordering::Less => more_rows(rows, &weights(height, to_height), &mut push),
+        Ordering::Equal => rows.for_each(|row| push(&row)),
+        Ordering::Greater => fewer_rows(rows, weights(height, to_height), &mut push),
+    }
+    out
+}
+
+/// Each row goes into the sums of the target rows that it is part of, at most five. The sums are whole numbers, so their order
+/// changes no byte.
+fn fewer_rows<'a>(
+    rows: impl Iterator<Item = Cow<'a, [u8]>>,
+    windows: Vec<Window>,
+    push: &mut dyn FnMut(&[u8]),
+) {
     let mut waiting = windows.into_iter().peekable();
     // Windows begin and end in the order of the target rows.
     let mut open: VecDeque<(Window, Vec<i32>)> = VecDeque::new();
     let mut spare: Vec<Vec<i32>> = Vec::new();
-    for (y, row) in rgb.chunks_exact(width * 3).enumerate() {
-        match &columns {
-            None => line.copy_from_slice(row),
-            Some(windows) => horizontal(row, windows, &mut line),
-        }
-        if height == to_height {
-            out.extend_from_slice(&line);
-            continue;
-        }
+    for (y, row) in rows.enumerate() {
         while let Some(window) = waiting.next_if(|window| window.start <= y) {
-            let mut sums = spare.pop().unwrap_or_else(|| vec![0; line.len()]);
+            let mut sums = spare.pop().unwrap_or_else(|| vec![0; row.len()]);
             sums.fill(HALF);
             open.push_back((window, sums));
         }
         for (window, sums) in &mut open {
-            let Some(weight) = window.weights.get(y - window.start) else {
-                continue;
-            };
-            for (sum, value) in sums.iter_mut().zip(&line) {
-                *sum += i32::from(*value) * weight;
+            if let Some(weight) = window.weights.get(y - window.start) {
+                add(sums, &row, *weight);
             }
         }
         while open
@@ -102,16 +107,49 @@ pub(super) fn bicubic(
             .is_some_and(|(window, _)| window.start + window.weights.len() == y + 1)
         {
             if let Some((_, sums)) = open.pop_front() {
-                out.extend(sums.iter().map(|&sum| round(sum)));
+                push(&rounded(&sums));
                 spare.push(sums);
             }
         }
     }
-    out
 }
 
-fn horizontal(row: &[u8], windows: &[Window], line: &mut [u8]) {
+/// Each target row is the sum of at most five rows, which many of them share: here the rows wait, not the sums.
+fn more_rows<'a>(
+    mut rows: impl Iterator<Item = Cow<'a, [u8]>>,
+    windows: &[Window],
+    push: &mut dyn FnMut(&[u8]),
+) {
+    let mut kept: VecDeque<Cow<'a, [u8]>> = VecDeque::new();
+    let mut first = 0;
+    let mut sums = Vec::new();
+    for Window { start, weights } in windows {
+        let n_new = (start + weights.len()).saturating_sub(first + kept.len());
+        kept.extend(rows.by_ref().take(n_new));
+        kept.drain(..start - first);
+        first = *start;
+        sums.clear();
+        sums.resize(kept.front().map_or(0, |row| row.len()), HALF);
+        for (row, weight) in kept.iter().zip(weights) {
+            add(&mut sums, row, *weight);
+        }
+        push(&rounded(&sums));
+    }
+}
+
+fn add(sums: &mut [i32], row: &[u8], weight: i32) {
+    for (sum, value) in sums.iter_mut().zip(row) {
+        *sum += i32::from(*value) * weight;
+    }
+}
+
+fn rounded(sums: &[i32]) -> Vec<u8> {
+    sums.iter().map(|&sum| round(sum)).collect()
+}
+
+fn horizontal(row: &[u8], windows: &[Window]) -> Vec<u8> {
     let (pixels, _) = row.as_chunks::<3>();
+    let mut line = vec![0; windows.len() * 3];
     let (to, _) = line.as_chunks_mut::<3>();
     for (to, window) in to.iter_mut().zip(windows) {
         let mut sums = [HALF; 3];
@@ -122,6 +160,7 @@ fn horizontal(row: &[u8], windows: &[Window], line: &mut [u8]) {
         }
         *to = sums.map(round);
     }
+    line
 }
 
 /// The pixels that cover the centres. Pillow finds these by adding the step: where a centre falls between two pixels, as many
@@ -148,4 +187,39 @@ pub(super) fn nearest(
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_that_wait_and_sums_that_wait_give_the_same_bytes() {
+        for (width, height, to_height) in
+            [(5, 8, 9), (3, 8, 700), (4, 1, 30), (3, 50, 51), (2, 33, 64)]
+        {
+            let n = width * height * 3;
+            let rgb: Vec<u8> = (0..n).map(|i| (i * i * 31 % 251) as u8).collect();
+            let rows = || rgb.chunks_exact(width * 3).map(Cow::Borrowed);
+            let windows = || weights(height, to_height);
+            let (mut with_rows, mut with_sums) = (Vec::new(), Vec::new());
+            more_rows(rows(), &windows(), &mut |row| {
+                with_rows.extend_from_slice(row)
+            });
+            fewer_rows(rows(), windows(), &mut |row| {
+                with_sums.extend_from_slice(row)
+            });
+            assert_eq!(with_rows.len(), width * to_height * 3);
+            assert!(with_rows == with_sums, "{height} to {to_height}");
+        }
+    }
+
+    #[test]
+    fn few_rows_wait_whatever_the_size() {
+        for (height, to_height) in [(8, 9_000), (1, 500), (100, 101), (3_000, 9_000)] {
+            for window in weights(height, to_height) {
+                assert!(window.weights.len() <= 5, "{height} to {to_height}");
+            }
+        }
+    }
 }

@@ -35,6 +35,7 @@ pub(super) struct Size {
     pub width: usize,
     pub height: usize,
     pub alone: Option<Alone>,
+    n_bytes: u64,
 }
 
 /// Held while a large image is decoded and resized.
@@ -64,18 +65,37 @@ impl Size {
             let message = format!("{width} x {height} pixels; each side needs at least {MIN_SIDE}");
             return Err(Fault::new(Reason::TooSmall, message));
         }
-        let alone =
-            (n_bytes > LARGE_BYTES).then(|| LARGE.lock().unwrap_or_else(PoisonError::into_inner));
         Ok(Self {
             width: width as usize,
             height: height as usize,
-            alone,
+            alone: alone(n_bytes),
+            n_bytes,
         })
+    }
+
+    /// The same where `what`, in the plural, takes memory beside the pixels.
+    pub fn with_more(mut self, more_bytes: u64, what: &str) -> Result<Self, Fault> {
+        let n_bytes = self.n_bytes.saturating_add(more_bytes);
+        if n_bytes > MAX_DECODED_BYTES {
+            let message = format!(
+                "{what} take more memory than its pixels may; at most {MAX_DECODED_BYTES} bytes in all are accepted; \
+                 save it again"
+            );
+            return Err(Fault::new(Reason::TooLarge, message));
+        }
+        self.n_bytes = n_bytes;
+        self.alone = self.alone.take().or_else(|| alone(n_bytes));
+        Ok(self)
     }
 
     pub fn pixels(&self) -> usize {
         self.width * self.height
     }
+}
+
+/// Waits until no other large image is worked on, if this one is large.
+fn alone(n_bytes: u64) -> Option<Alone> {
+    (n_bytes > LARGE_BYTES).then(|| LARGE.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// RGB of grey.

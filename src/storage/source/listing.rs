@@ -46,9 +46,9 @@ pub struct Listing {
     pub n_left_behind: u64,
 }
 
-/// What systems, network drives, cameras and Hadoop leave among photographs, in lower case: caches of thumbnails, bins,
-/// snapshots, settings of folders, catalogues, marks of finished jobs.
-const LEFT_BEHIND: [&str; 36] = [
+/// What systems, network drives, cameras, programs and Hadoop leave among photographs, in lower case: caches of thumbnails, bins,
+/// snapshots, settings of folders, catalogues, logs of tables, marks of finished jobs.
+pub(super) const LEFT_BEHIND: [&str; 44] = [
     "#recycle",
     "#snapshot",
     "$recycle.bin",
@@ -58,23 +58,31 @@ const LEFT_BEHIND: [&str; 36] = [
     "@recycle",
     "@sharebin",
     "@tmp",
+    "__macosx",
+    "__pycache__",
+    "_change_data",
     "_committed",
     "_common_metadata",
     "_delta_log",
+    "_logs",
     "_metadata",
+    "_spark_metadata",
     "_started",
     "_success",
     "_temporary",
-    "__macosx",
-    "__pycache__",
+    "autorun.inf",
     "autprint.mrk",
+    "desktop db",
+    "desktop df",
     "desktop.ini",
     "ehthumbs.db",
     "ehthumbs_vista.db",
-    "found.000",
     "icon\r",
     "lost+found",
+    "lost.dir",
+    "nc_fllst.dat",
     "network trash folder",
+    "picasa.ini",
     "pspbrwse.jbf",
     "sync.ffs_db",
     "system volume information",
@@ -86,8 +94,22 @@ const LEFT_BEHIND: [&str; 36] = [
     "zbthumbnail.info",
     "~snapshot",
 ];
-/// How names of such files end: markers of folders in buckets, streams of Synology.
-const ENDS: [&str; 3] = ["$folder$", "@synoeastream", "@synoresource"];
+/// Bins of older Windows as it writes them: in other cases they may be classes.
+const AS_WRITTEN: [&str; 2] = ["RECYCLED", "RECYCLER"];
+/// How such names end: markers of folders in buckets, streams of Synology, thumbnails and catalogues of cameras, previews of
+/// Lightroom, and what is not yet fetched.
+const ENDS: [&str; 10] = [
+    "$folder$",
+    ".crdownload",
+    ".ctg",
+    ".filepart",
+    ".lrdata",
+    ".part",
+    ".partial",
+    ".thm",
+    "@synoeastream",
+    "@synoresource",
+];
 /// How they begin: marks of Databricks, locks of office programs, thumbnails of Synology.
 const BEGINS: [&str; 4] = ["_committed_", "_started_", "~$", "synophoto_thumb_"];
 
@@ -97,6 +119,14 @@ pub(super) fn is_left_behind(part: &str) -> bool {
     let is_hidden = name.starts_with('.') && name != "." && name != "..";
     is_hidden
         || LEFT_BEHIND.contains(&name.as_str())
+        || AS_WRITTEN.contains(&part)
+        || is_found(&name)
         || BEGINS.iter().any(|begin| name.starts_with(begin))
         || ENDS.iter().any(|end| name.ends_with(end))
+}
+
+/// What Windows finds after a crash: `FOUND.000`, `FOUND.001` ...
+fn is_found(name: &str) -> bool {
+    let number = name.strip_prefix("found.").unwrap_or_default();
+    number.len() == 3 && number.bytes().all(|c| c.is_ascii_digit())
 }

@@ -7,12 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use walkdir::WalkDir;
 
 use super::listing::{Listing, Object, State, Unlisted, is_left_behind};
+use super::looks::Looks;
 use crate::error::{Error, Result};
 pub use crate::storage::digest::{hex, of_file as sha256};
 use crate::storage::rejection::Reason;
 
-/// Files between two looks whether to go on.
-const FILES_AT_A_TIME: u64 = 1000;
 const LINK_OUT: &str = "a link out of the input folder is not followed; put the file itself there, or give --input a folder \
                         that holds both";
 
@@ -54,8 +53,8 @@ impl LocalFolder {
     }
 
     /// All files below the folder but what systems leave and hide, sorted by key. Links are followed within the folder. A
-    /// link out of it is an [`Unlisted`] entry, as are a loop of links and a folder that cannot be opened. `keep_going`
-    /// hears after each folder and every thousand files how many there are.
+    /// link out of it is an [`Unlisted`] entry, as are a link to nothing, a loop of links and a folder that cannot be opened.
+    /// `keep_going` hears several times a second how many files there are.
     ///
     /// # Errors
     /// [`Error::Interrupted`] if it says no.
@@ -67,14 +66,15 @@ impl LocalFolder {
             .follow_links(true)
             .min_depth(1)
             .into_iter();
+        let mut looks = Looks::default();
         while let Some(entry) = walk.next() {
-            let n_files = listing.objects.len() as u64;
-            let is_time = match &entry {
-                Ok(entry) => entry.file_type().is_dir() || n_files.is_multiple_of(FILES_AT_A_TIME),
-                Err(_) => true,
-            };
-            if is_time && !keep_going(n_files) {
-                return Err(Error::Interrupted);
+            looks.look(listing.objects.len() as u64, keep_going)?;
+            // Links to nothing and loops of links, among them the locks that Emacs makes beside a file.
+            if let Err(fault) = &entry
+                && fault.path().is_some_and(|path| self.is_left_behind(path))
+            {
+                listing.n_left_behind += 1;
+                continue;
             }
             if let Ok(entry) = &entry {
                 let is_folder = entry.file_type().is_dir();
@@ -142,6 +142,9 @@ impl LocalFolder {
             let entry = match walk.next() {
                 None => break,
                 Some(Ok(entry)) => entry,
+                Some(Err(fault)) if fault.path().is_some_and(|path| self.is_left_behind(path)) => {
+                    continue;
+                }
                 // A folder that cannot be opened, which the list of a run has, too.
                 Some(Err(_)) => {
                     walked.n_files += 1;
@@ -186,6 +189,13 @@ impl LocalFolder {
         file.take(size_bytes.saturating_add(1))
             .read_to_end(&mut bytes)?;
         Ok(bytes)
+    }
+
+    /// Whether a path below the folder has a name that systems leave; the folder itself may be called so.
+    fn is_left_behind(&self, path: &Path) -> bool {
+        let below = path.strip_prefix(&self.root).ok();
+        let name = below.and_then(Path::file_name);
+        name.is_some_and(|name| is_left_behind(&name.to_string_lossy()))
     }
 
     fn key(&self, path: &Path) -> String {

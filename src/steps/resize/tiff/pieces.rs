@@ -307,14 +307,8 @@ impl<'a> Pieces<'a> {
                 if !is_last && !matches!(status, Ok(DecodeStatus::Incomplete)) {
                     return Err(damaged());
                 }
-                // A row ends where the image does.
-                if decoder
-                    .transitions()
-                    .iter()
-                    .rev()
-                    .take(1)
-                    .any(|end| *end != width)
-                {
+                // A row ends where the image does, and one without a run is none.
+                if decoder.transitions().last() != Some(&width) {
                     return Err(damaged());
                 }
                 push(decoder.transitions());
