@@ -4,6 +4,7 @@
 //! at what the run was made of; [`compare`] holds a run against a second one of the same parameters. Each check gives
 //! one [`Finding`].
 
+mod alone;
 mod derived;
 mod differences;
 mod files;

@@ -44,6 +44,8 @@ mod tiffs;
 mod upkeep;
 mod upkeep_bucket;
 mod verify;
+mod verify_alone;
+mod verify_baseline;
 mod verify_bombs;
 mod verify_bucket;
 mod verify_foreign;
