@@ -26,6 +26,7 @@ use crate::record::Run;
 use crate::steps::describe::{DescriptorName, RuntimeFolder};
 use crate::storage::foreign::{Fault, Foreign};
 
+pub use self::alone::check_root;
 pub use self::finding::{Finding, State};
 pub use self::images::{NamedBy, inputs};
 pub use self::recorded::{Recorded, open};

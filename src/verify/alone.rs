@@ -1,12 +1,28 @@
 //! The files of a run without what lies beside them: what may be looked at where the record alone says where they are.
 
+use std::path::Path;
+
 use super::recorded::Recorded;
 use crate::error::{Error, Result};
 use crate::frame::strings;
 use crate::record::Run;
 use crate::schema::KEY;
-use crate::storage::foreign::Folder;
+use crate::storage::foreign::{self, Folder};
 use crate::storage::source::Source;
+
+/// Whether a folder that the record alone names is opened: one that is there lies on a disk of this machine, and behind no
+/// link. To open another one may start what asks a server for it.
+///
+/// # Errors
+/// [`Error::Invalid`] that says why not, and what to do.
+pub fn check_root(root: &Path) -> Result<()> {
+    foreign::on_a_disk(root).map_err(|why| {
+        Error::Invalid(format!(
+            "`{}` {why}, and the record alone names it; say with --input where the images are",
+            root.display()
+        ))
+    })
+}
 
 impl Recorded {
     /// `source`, of which only the files of the run are listed; a bucket is listed whole.

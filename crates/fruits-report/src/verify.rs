@@ -160,6 +160,9 @@ fn inputs(
             false => NamedBy::Record,
         };
         task.knows_bucket(&recorded.run)?;
+        if let (NamedBy::Record, Some(Address::Folder(root))) = (named_by, &options.input) {
+            verify::check_root(root)?;
+        }
         let source = places::source(options, stop)?;
         let stage = "inputs";
         progress.show(&Event::Started {
