@@ -51,3 +51,4 @@ mod verify_bucket;
 mod verify_foreign;
 mod verify_mutants;
 mod verify_rerun;
+mod verify_signals;

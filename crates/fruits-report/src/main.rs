@@ -84,7 +84,8 @@ fn run(said: &Said) -> Result<u8> {
     let params = params(options, &places)?;
     // Read now, since it may lie where this run's outputs will.
     let baseline = options.baseline.as_ref();
-    let baseline = baseline.map(|at| diff::baseline(at, stop)).transpose()?;
+    let baseline = baseline.map(|at| diff::baseline(at, options.log, stop));
+    let baseline = baseline.transpose()?;
     let mut progress = Progress::new(options.quiet, options.log);
     if options.dry_run {
         let plan = pipeline::dry_run(&params, &mut |event| progress.show(event), stop)?;
@@ -103,6 +104,8 @@ fn run(said: &Said) -> Result<u8> {
         let compare = || compare::with_baseline(&mut outcome, baseline, stop);
         machine::pool(params.threads)?.install(compare)?;
     }
+        // What it holds is anybody's, and nothing is written yet.
+        let _impatient = signals::Impatient::start(options.log);
     write(&mut outcome, &claim, &places, &mut progress)?;
     let code = match &outcome.run.status {
         Status::Complete if outcome.run.gates.iter().all(|gate| gate.passed) => code::COMPLETE,

@@ -44,7 +44,7 @@ fn checks(
     findings: &mut Findings,
     stop: &'static AtomicBool,
 ) -> Result<Rerun> {
-    let impatient = Impatient::start();
+    let impatient = Impatient::start(said.log);
     let mut progress = Progress::new(said.quiet, said.log);
     let (path, _copy) = local(&task.asked.report, said, stop)?;
     let (recorded, finding) = verify::open(&path, stop)?;
@@ -67,7 +67,7 @@ fn checks(
     // It ends as a run does: what was begun is put away.
     drop(impatient);
     let again = rerun(task, &recorded, &[model, inputs], &mut progress, stop);
-    let _impatient = Impatient::start();
+    let _impatient = Impatient::start(said.log);
     let compared = again.and_then(|again| match again {
         (Some(again), _) => verify::compare(&recorded, &again, stop),
         (None, finding) => Ok(vec![finding]),
