@@ -23,6 +23,7 @@ use crate::storage::source::{Fetched, Object, Source, State, Unread, Wanted};
 pub use self::choose::LoadParams;
 use self::choose::choose;
 pub use self::labels::{LabelRule, Labels};
+pub(crate) use self::names::is_unseen;
 use self::names::{Kind, kind, lookalikes};
 
 /// A file larger than this is no photograph: the largest that is decoded, 89 megapixels, is a JPEG of 30 to 60 MB. What a

@@ -27,7 +27,7 @@ use fruits::options::{Role, command};
 use fruits::pca::PcaParams;
 use fruits::pipeline::{self, Event, Outcome, Params, Plan, machine};
 use fruits::place::{Claim, Place};
-use fruits::plot::shown;
+use fruits::plot::shortened;
 use fruits::record::{Gate, Status, Unit};
 use fruits::s3::Connection;
 use fruits::tsne::TsneParams;
@@ -50,6 +50,9 @@ mod code {
     pub const ENGINE: u8 = 7;
     pub const MEMORY: u8 = 8;
 }
+
+/// Characters of a line that says what went wrong at most.
+const MAX_LINE: usize = 4000;
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
@@ -126,7 +129,8 @@ fn failed(error: &Error, log: LogFormat) -> ExitCode {
     let code = exit_code(error);
     // Names in it come from files and records; a line break may be the parser's of a configuration.
     let text = error.sentence();
-    let text = text.lines().map(shown).collect::<Vec<_>>().join("\n");
+    let lines = text.lines().map(|line| shortened(line, MAX_LINE));
+    let text = lines.collect::<Vec<_>>().join("\n");
     let line = match log {
         LogFormat::Text => format!("report: {text}"),
         LogFormat::Json => progress::last_line(log, code, &text),
