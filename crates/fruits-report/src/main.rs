@@ -60,7 +60,7 @@ fn main() -> ExitCode {
         Ok(said) => said,
         Err(error) => return failed(&error, LogFormat::Text),
     };
-    match ending::guarded(|| run(&said)) {
+    match ending::guarded(said.log(), || run(&said)) {
         Ok(code) => ExitCode::from(code),
         Err(error) => failed(&error, said.log()),
     }
@@ -104,11 +104,11 @@ fn run(said: &Said) -> Result<u8> {
     name_origins(&mut outcome, said);
     outcome.run.gates = options.gates.check(&outcome.run);
     if let Some(baseline) = &baseline {
+        // What it holds is anybody's, and nothing is written yet.
+        let _impatient = signals::Impatient::start(options.log);
         let compare = || compare::with_baseline(&mut outcome, baseline, stop);
         machine::pool(params.threads)?.install(compare)?;
     }
-        // What it holds is anybody's, and nothing is written yet.
-        let _impatient = signals::Impatient::start(options.log);
     write(&mut outcome, &claim, &places, &mut progress)?;
     let code = match &outcome.run.status {
         Status::Complete if outcome.run.gates.iter().all(|gate| gate.passed) => code::COMPLETE,
@@ -132,6 +132,8 @@ fn failed(error: &Error, log: LogFormat) -> ExitCode {
     let lines = text.lines().map(|line| shortened(line, MAX_LINE));
     let text = lines.collect::<Vec<_>>().join("\n");
     let line = match log {
+        // Another thread has told what broke.
+        LogFormat::Text if ending::is_told(error) => return ExitCode::from(code),
         LogFormat::Text => format!("report: {text}"),
         LogFormat::Json => progress::last_line(log, code, &text),
     };
