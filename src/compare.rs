@@ -5,10 +5,12 @@ mod descriptors;
 mod differences;
 mod embedding;
 mod inputs;
+mod limits;
 mod metrics;
 mod named;
 mod side;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
@@ -17,7 +19,7 @@ use polars::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::frame::{MatrixExt, strings};
-use crate::outputs::{EMBEDDINGS, Finished, MANIFEST};
+use crate::outputs::{EMBEDDINGS, Finished, MANIFEST, RUN};
 use crate::record::{Baseline, Comparison, Difference, Inputs, Metric, Run, Verdict};
 use crate::run::Outcome;
 use crate::schema::{KEY, LABEL, SHA256, is_pc, positions};
@@ -39,11 +41,16 @@ pub struct Compared {
 /// Reads the run in `path` (the folder of a report, or its `run.json`) and makes sure that it can be compared.
 ///
 /// # Errors
-/// [`Error::Invalid`] if there is no such run, it is of another layout, or a file of it lacks a column or is another than the
-/// record names;
+/// [`Error::Invalid`] if there is no such run, it is of another layout, a file of it lacks a column or is another than the
+/// record names, or it holds more names than a report of another run may repeat;
 /// [`Error::Storage`]; [`Error::Interrupted`] with `stop`.
 pub fn open(path: &Path, stop: &AtomicBool) -> Result<Finished> {
     let finished = Finished::open(path, stop)?;
+    let too_much = |name: &str, what: String| {
+        let path = finished.folder.join(name);
+        Error::Invalid(format!("`{}` {what}", path.display()))
+    };
+    limits::check(&finished.run).map_err(|what| too_much(RUN, what))?;
     let named = |name: &str| {
         let path = finished.folder.join(name).display().to_string();
         move |error: Error| Error::Invalid(format!("`{path}` is not of a run: {error}"))
@@ -51,10 +58,18 @@ pub fn open(path: &Path, stop: &AtomicBool) -> Result<Finished> {
     for name in [KEY, LABEL, SHA256] {
         strings(&finished.manifest, name).map_err(named(MANIFEST))?;
     }
-    if let Some(embeddings) = &finished.embeddings {
-        for name in [KEY, LABEL] {
-            strings(embeddings, name).map_err(named(EMBEDDINGS))?;
+    let frames = [
+        (MANIFEST, Some(&finished.manifest)),
+        (EMBEDDINGS, finished.embeddings.as_ref()),
+    ];
+    for (name, frame) in frames {
+        let Some(frame) = frame else { continue };
+        if let Some(row) = limits::long_name(frame).map_err(named(name))? {
+            let what = format!("has a key or a label in row {row} that is longer than any path");
+            return Err(too_much(name, what));
         }
+    }
+    if let Some(embeddings) = &finished.embeddings {
         let all = coordinates(&finished.run, embeddings);
         Matrix::from_columns(embeddings, &all).map_err(named(EMBEDDINGS))?;
         for projection in &finished.run.projections {
@@ -192,7 +207,7 @@ fn same_coordinates(a: &Side, b: &Side) -> Result<bool> {
 /// The columns of `frame` that hold scores and positions.
 fn coordinates(run: &Run, frame: &DataFrame) -> Vec<String> {
     let of_projections = run.projections.iter().flat_map(|p| positions(&p.name));
-    let of_projections: Vec<String> = of_projections.collect();
+    let of_projections: BTreeSet<String> = of_projections.collect();
     let names = frame
         .get_column_names()
         .into_iter()

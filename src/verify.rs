@@ -4,6 +4,7 @@
 //! at what the run was made of; [`compare`] holds a run against a second one of the same parameters. Each check gives
 //! one [`Finding`].
 
+mod alone;
 mod derived;
 mod differences;
 mod files;
@@ -25,6 +26,7 @@ use crate::record::Run;
 use crate::steps::describe::{DescriptorName, RuntimeFolder};
 use crate::storage::foreign::{Fault, Foreign};
 
+pub use self::alone::check_root;
 pub use self::finding::{Finding, State};
 pub use self::images::{NamedBy, inputs};
 pub use self::recorded::{Recorded, open};

@@ -1,10 +1,10 @@
 //! The numbers that are held against each other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::descriptors::same_descriptor;
-use super::named::{self, Named, of};
-use crate::record::{Figure, Metric, ProjectionLabels, ProjectionQuality, Run};
+use super::named::{self, Named, Records};
+use crate::record::{Figure, Metric, ProjectionLabels, ProjectionQuality, ProjectionRecord, Run};
 use crate::schema::TSNE;
 
 /// A number of a run's own; `None` if the run did not come that far.
@@ -62,14 +62,14 @@ pub(super) fn metrics(baseline: &Run, now: &Run) -> Vec<Metric> {
         })
         .collect();
     let projections = named::projections(baseline, now);
+    let records = Records::of(runs);
     // t-SNE had these names before there were others.
     let named = |what: &str, projection: &Named| match projection.name {
         TSNE => what.to_owned(),
         _ => format!("{what}, {}", projection.title),
     };
     for projection in &projections {
-        for name in figures(runs, projection.name) {
-            let figures = runs.map(|run| of(run, projection.name)?.figure(name));
+        for (name, figures) in figures(records.get(projection.name)) {
             let at = |figure: Option<&Figure>| figure?.measured.as_ref()?.at;
             let is_comparable = same_space && at(figures[0]) == at(figures[1]);
             let values = figures.map(|figure| figure?.number());
@@ -78,13 +78,15 @@ pub(super) fn metrics(baseline: &Run, now: &Run) -> Vec<Metric> {
     }
     for (what, value) in OF_PROJECTIONS {
         all.extend(projections.iter().map(|projection| {
-            let values = runs.map(|run| value(of(run, projection.name)?.quality.as_ref()?));
+            let both = records.get(projection.name);
+            let values = both.map(|record| value(record?.quality.as_ref()?));
             metric(named(what, projection), values, true)
         }));
     }
     for (what, values) in OF_LABELS {
         let in_space = |name: &str, space: usize| {
-            runs.map(|run| values(of(run, name)?.quality.as_ref()?.labels.as_ref()?)[space])
+            let both = records.get(name);
+            both.map(|record| values(record?.quality.as_ref()?.labels.as_ref()?)[space])
         };
         // PCA space is the same whichever projection it was measured with.
         let of_pca = projections.iter().map(|p| in_space(p.name, 0));
@@ -101,16 +103,28 @@ pub(super) fn metrics(baseline: &Run, now: &Run) -> Vec<Metric> {
     all
 }
 
-/// Names of the numbers that came out of a projection, in either run.
-fn figures<'a>(runs: [&'a Run; 2], projection: &str) -> Vec<&'a str> {
-    let records = runs.into_iter().rev();
-    let records = records.filter_map(|run| of(run, projection));
-    let figures = records.flat_map(|record| &record.figures);
-    let names = figures.filter(|figure| figure.number().is_some());
+/// The numbers that came out of a projection, in the baseline and in this run, by name.
+fn figures(records: [Option<&ProjectionRecord>; 2]) -> Vec<(&str, [Option<&Figure>; 2])> {
+    let of = records.map(|record| record.map_or(&[][..], |record| &record.figures));
+    // Of several by one name the first.
+    let by_name = of.map(|figures| -> BTreeMap<&str, &Figure> {
+        let last_first = figures.iter().rev();
+        last_first
+            .map(|figure| (figure.name.as_str(), figure))
+            .collect()
+    });
+    let numbers = of.into_iter().rev().flatten();
+    let numbers = numbers.filter(|figure| figure.number().is_some());
     let mut seen = BTreeSet::new();
+    let names = numbers.map(|figure| figure.name.as_str());
+    let names = names.filter(|name| seen.insert(*name));
     names
-        .map(|figure| figure.name.as_str())
-        .filter(|name| seen.insert(*name))
+        .map(|name| {
+            (
+                name,
+                by_name.each_ref().map(|figures| figures.get(name).copied()),
+            )
+        })
         .collect()
 }
 

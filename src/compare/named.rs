@@ -1,5 +1,7 @@
 //! The projections that two runs have between them.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::record::{ProjectionRecord, Run};
 use crate::schema::TSNE;
 use crate::steps::tsne;
@@ -19,8 +21,9 @@ pub(super) fn projections<'a>(baseline: &'a Run, now: &'a Run) -> Vec<Named<'a>>
         title: tsne::TITLE,
         rearranges: true,
     }];
+    let mut seen = BTreeSet::from([TSNE]);
     for record in now.projections.iter().chain(&baseline.projections) {
-        if all.iter().all(|known| known.name != record.name) {
+        if seen.insert(&record.name) {
             all.push(Named {
                 name: &record.name,
                 title: &record.title,
@@ -31,7 +34,20 @@ pub(super) fn projections<'a>(baseline: &'a Run, now: &'a Run) -> Vec<Named<'a>>
     all
 }
 
-/// What the record of `run` says of a projection.
-pub(super) fn of<'a>(run: &'a Run, name: &str) -> Option<&'a ProjectionRecord> {
-    run.projections.iter().find(|p| p.name == name)
+/// What the records of the baseline and of this run say of projections, by name; of several by one name the first.
+pub(super) struct Records<'a>([BTreeMap<&'a str, &'a ProjectionRecord>; 2]);
+
+impl<'a> Records<'a> {
+    pub fn of(runs: [&'a Run; 2]) -> Self {
+        Self(runs.map(|run| {
+            let last_first = run.projections.iter().rev();
+            last_first
+                .map(|record| (record.name.as_str(), record))
+                .collect()
+        }))
+    }
+
+    pub fn get(&self, name: &str) -> [Option<&'a ProjectionRecord>; 2] {
+        self.0.each_ref().map(|records| records.get(name).copied())
+    }
 }

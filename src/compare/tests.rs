@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::record::{Alignment, EmbeddingComparison, FigureValue, Keys, SCHEMA};
+use crate::record::{Alignment, EmbeddingComparison, FigureValue, Keys, ProjectionRecord, SCHEMA};
 use crate::schema::{TSNE_X, TSNE_Y};
 
 static GOES_ON: AtomicBool = AtomicBool::new(false);
@@ -32,6 +32,21 @@ fn run() -> Run {
     let mut run: Run = serde_json::from_value(run).unwrap();
     run.enter_tsne();
     run
+}
+
+/// Each projection looked for among all others would take minutes.
+#[test]
+fn projections_without_number_are_compared_at_once() {
+    let mut many = run();
+    let one = many.projections[0].clone();
+    let named = |i: usize| ProjectionRecord {
+        name: format!("p{i}"),
+        ..one.clone()
+    };
+    many.projections = (0..40_000).map(named).collect();
+    let began = std::time::Instant::now();
+    assert!(metrics::metrics(&many, &many).len() > 40_000);
+    assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
 }
 
 /// Points on two spirals, in no symmetry.

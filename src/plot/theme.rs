@@ -4,6 +4,7 @@ use plotters::style::RGBColor;
 
 use super::about::About;
 use super::axis::grouped;
+use crate::steps::load::is_unseen;
 
 /// Text of axes and labels.
 pub(super) const INK: RGBColor = RGBColor(0x1C, 0x24, 0x2B);
@@ -176,24 +177,17 @@ pub fn marker_svg(class: usize) -> String {
     )
 }
 
-/// `text` as it may be shown: control characters become their pictures (U+2400 ...), characters
-/// that reorder text and those XML forbids become U+FFFD.
+/// `text` as it may be shown: control characters become their pictures (U+2400 ...), what nobody sees, such as
+/// characters that reorder text, and what XML forbids become U+FFFD.
 #[must_use]
 pub fn shown(text: &str) -> String {
     text.chars()
         .map(|c| match c {
             '\u{0}'..='\u{1F}' => char::from_u32(0x2400 + c as u32).unwrap_or('\u{FFFD}'),
             '\u{7F}' => '\u{2421}',
-            '\u{80}'..='\u{9F}'
-            | '\u{200E}'
-            | '\u{200F}'
-            | '\u{2028}'
-            | '\u{2029}'
-            | '\u{202A}'..='\u{202E}'
-            | '\u{2066}'..='\u{2069}'
-            | '\u{FFFE}'
-            | '\u{FFFF}' => '\u{FFFD}',
-            _ => c,
+            '\u{2028}' | '\u{2029}' | '\u{FFFE}' | '\u{FFFF}' => '\u{FFFD}',
+            c if is_unseen(c) => '\u{FFFD}',
+            c => c,
         })
         .collect()
 }
@@ -289,6 +283,10 @@ mod tests {
     #[test]
     fn names_lose_what_could_harm() {
         assert_eq!(shown("a\u{0}\u{202E}b\n"), "a\u{2400}\u{FFFD}b\u{240A}");
+        assert_eq!(
+            shown("a\u{61C}b\u{200D}\u{E0041}"),
+            "a\u{FFFD}b\u{FFFD}\u{FFFD}"
+        );
         assert_eq!(escaped("</svg>\"'&"), "&lt;/svg&gt;&quot;&#39;&amp;");
         assert_eq!(shortened("Melon Piel de Sapo", 9), "Melo…Sapo");
     }

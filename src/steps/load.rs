@@ -23,6 +23,7 @@ use self::choose::choose;
 pub use self::files::MAX_FILE_BYTES;
 use self::files::{admit, identified, kind_of, left_out};
 pub use self::labels::{LabelRule, Labels};
+pub(crate) use self::names::is_unseen;
 use self::names::{Kind, lookalikes};
 
 /// Most classes of a set: the pages number the class of an image in 16 bits.

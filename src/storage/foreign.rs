@@ -2,6 +2,7 @@
 //! lies in it, is a regular file behind no link, and is no larger than it may be.
 
 mod entries;
+mod roots;
 
 use std::fmt;
 use std::fs::File;
@@ -13,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 
 pub(crate) use self::entries::What;
+pub(crate) use self::roots::on_a_disk;
 use crate::storage::digest::Hasher;
 
 /// Bytes between two looks at the stop flag: half a millisecond of SHA-256.

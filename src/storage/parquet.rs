@@ -2,6 +2,7 @@
 
 mod bounds;
 mod compact;
+mod head;
 
 use std::io::Cursor;
 
@@ -11,9 +12,14 @@ use crate::storage::guard::guarded;
 
 /// Decodes the bytes of a file, and the texts of its metadata under `key`; or says why not, as what a sentence that names the
 /// file goes on with.
-pub(crate) fn read(bytes: Vec<u8>, key: &str) -> Result<(DataFrame, Option<String>), String> {
-    bounds::check(&bytes)?;
-    let most = bounds::most_bytes(bytes.len());
+pub(crate) fn read(mut bytes: Vec<u8>, key: &str) -> Result<(DataFrame, Option<String>), String> {
+    let bounds = bounds::check(&bytes)?;
+    let most = bounds.most_bytes;
+    // The columns say their kinds. A second schema is nested as deep as its writer likes, and nobody has bounded it: under another
+    // key it is a text.
+    for at in bounds.schemas {
+        bytes[at] = b'-';
+    }
     // One column after the other, in this thread: a panic of the decoder stays here.
     let decode = || -> PolarsResult<(DataFrame, Option<String>)> {
         let mut reader =

@@ -1,6 +1,7 @@
 //! Where images come from: a folder of this machine, or a folder in a bucket.
 
 mod ahead;
+mod chosen;
 mod fetched;
 mod listing;
 pub mod local;

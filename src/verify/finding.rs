@@ -2,8 +2,13 @@
 
 use std::fmt;
 
+use crate::steps::load::is_unseen;
+
 /// Files, keys and such that a finding names at most.
 pub(super) const MAX_NAMED: usize = 10;
+/// Characters of a name at most, and of all that is said; what is too much goes out of the middle.
+const MAX_NAME: usize = 200;
+const MAX_DETAIL: usize = 4000;
 
 /// What one check found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,9 +62,9 @@ impl Finding {
 
     fn new(what: impl Into<String>, state: State, detail: impl Into<String>) -> Self {
         Self {
-            what: what.into(),
+            what: shortened(&what.into(), MAX_NAME),
             state,
-            detail: detail.into(),
+            detail: shortened(&detail.into(), MAX_DETAIL),
         }
     }
 
@@ -80,12 +85,9 @@ impl fmt::Display for Finding {
     }
 }
 
-/// `text` without line breaks and what else moves a cursor or turns the direction of writing.
+/// `text` without line breaks and what else moves a cursor, turns the direction of writing or is not seen.
 fn one_line(text: &str) -> String {
-    let moves = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
-    };
+    let moves = |c: char| is_unseen(c) || matches!(c, '\u{2028}' | '\u{2029}');
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {
         match moves(c) {
@@ -104,11 +106,23 @@ pub(super) fn unknown(what: &str, reason: &str) -> Finding {
 /// The first of `names`, and how many more there are.
 pub(super) fn named<S: AsRef<str>>(names: &[S]) -> String {
     let first = names.iter().take(MAX_NAMED);
-    let first: Vec<_> = first.map(|name| format!("`{}`", name.as_ref())).collect();
+    let first = first.map(|name| format!("`{}`", shortened(name.as_ref(), MAX_NAME)));
+    let first: Vec<_> = first.collect();
     match names.len() - first.len() {
         0 => first.join(", "),
         more => format!("{} and {more} more", first.join(", ")),
     }
+}
+
+/// At most `most` characters of `text`, its beginning and its end.
+fn shortened(text: &str, most: usize) -> String {
+    if text.chars().nth(most).is_none() {
+        return text.to_owned();
+    }
+    let (head, tail) = (most / 2, most - most / 2 - 1);
+    let ends = text.chars().rev().take(tail).collect::<Vec<_>>();
+    let begins = text.chars().take(head).chain(['…']);
+    begins.chain(ends.into_iter().rev()).collect()
 }
 
 #[cfg(test)]
@@ -121,6 +135,36 @@ mod tests {
         assert_eq!(
             finding.to_string(),
             "DIFFERS  a\\nb                        `Apple/\\u{1b}[2Jé\\u{202e}x\".png`"
+        );
+    }
+
+    #[test]
+    fn what_nobody_sees_is_told() {
+        for c in [
+            '\u{61c}',
+            '\u{200b}',
+            '\u{200d}',
+            '\u{feff}',
+            '\u{e0041}',
+            '\u{2028}',
+        ] {
+            let line = Finding::ok("inputs", format!("a{c}b")).to_string();
+            let code = format!("a\\u{{{:x}}}b", u32::from(c));
+            assert!(line.ends_with(&code), "{line}");
+        }
+    }
+
+    #[test]
+    fn long_names_are_shortened() {
+        let name = format!("{}é.jpg", "a".repeat(1 << 20));
+        let said = named(&[&name, &name]);
+        assert_eq!(said.chars().count(), 2 * (MAX_NAME + 2) + 2);
+        assert!(said.ends_with("é.jpg`") && said.contains('…'), "{said}");
+        let finding = Finding::differs(&name, &name);
+        assert!(finding.to_string().chars().count() < MAX_NAME + MAX_DETAIL + 20);
+        assert_eq!(
+            shortened(&"é".repeat(MAX_NAME), MAX_NAME),
+            "é".repeat(MAX_NAME)
         );
     }
 

@@ -42,6 +42,10 @@ pub struct Recorded {
     pub(super) duplicates: Result<Vec<Duplicate>, String>,
 }
 
+/// Rows of a list of files at most: those that a file of the largest size has where no name is short. A row takes eighty bytes
+/// in memory and five in a file.
+const MOST_ROWS: usize = 1_000_000;
+
 /// A row of `rejected.csv`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 pub(super) struct Rejected {
@@ -138,11 +142,32 @@ fn no_pca(what: String) -> Unread {
 
 fn rows<T: DeserializeOwned>(bytes: Vec<u8>) -> Result<Vec<T>, Unread> {
     let mut reader = csv::Reader::from_reader(&*bytes);
-    let rows: Result<_, csv::Error> = reader.deserialize().collect();
-    rows.map_err(|e| Unread::Other(format!("is no list of files: {e}")))
+    let mut rows = Vec::new();
+    for row in reader.deserialize() {
+        if rows.len() == MOST_ROWS {
+            let what = format!("has more than {MOST_ROWS} rows, the most that are read of a list");
+            return Err(Unread::Other(what));
+        }
+        rows.push(row.map_err(|e| Unread::Other(format!("is no list of files: {e}")))?);
+    }
+    Ok(rows)
 }
 
 /// The rows of `duplicates.csv` in `bytes`.
 pub(super) fn duplicates(bytes: Vec<u8>) -> Result<Vec<Duplicate>> {
-    rows(bytes).map_err(|unread| Error::Internal(format!("{DUPLICATES} {unread}")))
+    rows(bytes).map_err(|unread| Error::Invalid(format!("{DUPLICATES} {unread}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_short_rows_is_not_kept() {
+        let list = |n: usize| format!("kind,group,key,distance\n{}", ",0,,0\n".repeat(n));
+        let read = |n: usize| rows::<Duplicate>(list(n).into_bytes());
+        assert_eq!(read(MOST_ROWS).unwrap().len(), MOST_ROWS);
+        let said = read(MOST_ROWS + 1).unwrap_err().to_string();
+        assert!(said.contains("more than 1000000 rows"), "{said}");
+    }
 }

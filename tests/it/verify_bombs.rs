@@ -110,6 +110,24 @@ fn no_position_breaks_a_comparison() {
     }
 }
 
+/// A field is written as a number where the decoder reads a list of 2^31 - 1 texts.
+#[test]
+fn a_footer_that_two_readers_read_in_two_ways_is_a_finding() {
+    let out = copy(&small().out());
+    let footer = b"\x15\x02\x19\x1c\x48\x01\x61\x15\x00\x15\x00\x16\x00\x19\x0c\x16\xfc\xff\xff\xff\xff\x07\x00";
+    let length = (footer.len() as u32).to_le_bytes();
+    let file = [&b"PAR1"[..], footer, &length, b"PAR1"].concat();
+    fs::write(out.path().join("manifest.parquet"), file).expect("a file");
+    change(out.path(), |_| {});
+    let said = within_kilobytes(2_500_000)
+        .arg("verify")
+        .arg(out.path())
+        .finish();
+    assert_eq!(said.code, Some(4), "{}{}", said.stdout, said.stderr);
+    assert_differs(&said, "manifest.parquet", &["its footer is damaged"]);
+    refused(out.path(), &["manifest.parquet"]);
+}
+
 /// A few kilobytes that say they hold gigabytes.
 #[test]
 fn a_parquet_bomb_is_a_finding() {

@@ -4,13 +4,12 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use polars::prelude::*;
 use serde_json::{Value, json};
 
 use crate::bucket::{ACCESS_KEY, SECRET_KEY, server};
-use crate::run::{Report, said};
+use crate::run::Report;
 use crate::verify::{assert_differs, change, copy, line, small, verify};
 
 pub fn diff(a: &Path, b: &Path) -> Report {
@@ -132,25 +131,42 @@ fn another_file_than_the_recorded_one_is_not_looked_into() {
 #[test]
 fn a_folder_that_a_record_names_is_not_walked() {
     let out = copy(&small().out());
-    for name in [
-        "/proc/self",
-        "/",
-        "/proc/self/root",
-        "/dev",
-        "/proc/self/fd",
-    ] {
+    let name = |name: &str| {
         change(out.path(), |run| {
             run["source"]["name"] = json!(name);
             run["images"]["listed"] = json!(u64::MAX);
             run["images"]["skipped"] = json!(u64::MAX - 26);
         });
-        let said = verify(out.path()).arg("--rerun").expect(4);
-        assert_differs(&said, "inputs", &["26 missing"]);
+    };
+    name("/");
+    let said = verify(out.path()).arg("--rerun").expect(4);
+    assert_differs(&said, "inputs", &["26 missing"]);
+    assert!(
+        line(&said, "computed again").contains("--input"),
+        "{}",
+        said.stdout
+    );
+    // What is no disk, or lies behind a link, is not even opened.
+    let folder = tempfile::tempdir().expect("a folder");
+    let link = folder.path().join("link");
+    symlink(small().input(), &link).expect("a link");
+    let link = link.display().to_string();
+    for (root, why) in [
+        ("/proc/self", "kind proc"),
+        ("/proc/self/root", "kind proc"),
+        ("/tmp/../proc/self/fd", "kind proc"),
+        ("/sys/kernel", "no disk"),
+        (&link, "is a link"),
+    ] {
+        name(root);
+        let said = verify(out.path()).expect(0);
+        let inputs = line(&said, "inputs");
         assert!(
-            line(&said, "computed again").contains("--input"),
-            "{}",
-            said.stdout
+            inputs.starts_with("skipped") && inputs.contains(why) && inputs.contains("--input"),
+            "{inputs}"
         );
+        let said = verify(out.path()).arg("--rerun").expect(1).stderr;
+        assert!(said.contains("--input") && said.contains(why), "{said}");
     }
     // Where the user names it, it is looked through without links, and a signal ends that.
     let input = copy(&small().input());
@@ -252,41 +268,4 @@ fn a_bucket_that_a_record_names_is_not_asked() {
         report().arg("--rerun").expect(2);
     }
     assert_eq!(server.paths("GET").len() + server.paths("HEAD").len(), 0);
-}
-
-/// Embeddings of many images take the searches hours; a signal does not wait for them.
-#[test]
-fn a_signal_ends_the_searches() {
-    let out = copy(&small().out());
-    let n = 95_000;
-    let values = |factor: f32| {
-        (0..n)
-            .map(|i| (i as f32 * factor).sin())
-            .collect::<Vec<_>>()
-    };
-    let keys: Vec<String> = (0..n).map(|i| format!("a/{i}.jpg")).collect();
-    let mut columns = vec![
-        Column::new("key".into(), keys),
-        Column::new("label".into(), vec!["a"; n]),
-    ];
-    let names = (1..=6).map(|i| format!("pc{i}"));
-    let names = names.chain(["tsne_x", "tsne_y"].map(str::to_owned));
-    columns.extend(
-        names
-            .zip(1..)
-            .map(|(name, i)| Column::new(name.into(), values(0.37 * i as f32))),
-    );
-    let mut frame = DataFrame::new(n, columns).expect("a frame");
-    let file = fs::File::create(out.path().join("embeddings.parquet")).expect("a file");
-    ParquetWriter::new(file)
-        .finish(&mut frame)
-        .expect("written");
-    change(out.path(), |_| {});
-    let child = verify(out.path()).args(["--threads", "1"]).start();
-    std::thread::sleep(Duration::from_millis(1500));
-    let kill = Command::new("kill").arg(child.id().to_string()).status();
-    assert!(kill.expect("kill").success());
-    let said = said(child);
-    assert_eq!(said.code, Some(143), "{}{}", said.stdout, said.stderr);
-    assert!(!said.stdout.contains("quality"), "{}", said.stdout);
 }

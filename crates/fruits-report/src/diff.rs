@@ -10,6 +10,7 @@ use fruits::place::Address;
 use fruits::report::{comparison_text, render_comparison};
 use fruits::{Error, Result, atomic};
 
+use crate::options::LogFormat;
 use crate::{code, say, signals};
 
 /// The two runs.
@@ -46,8 +47,8 @@ pub fn compare_runs(options: &DiffOptions) -> Result<u8> {
 }
 
 /// Reads the run of `--baseline` whole.
-pub fn baseline(address: &Address, stop: &AtomicBool) -> Result<Finished> {
-    let _impatient = signals::Impatient::start();
+pub fn baseline(address: &Address, log: LogFormat, stop: &AtomicBool) -> Result<Finished> {
+    let _impatient = signals::Impatient::start(log);
     match address {
         Address::Folder(path) => compare::open(path, stop),
         Address::Bucket { name, prefix } => Err(Error::Invalid(format!(

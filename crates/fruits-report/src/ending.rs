@@ -2,48 +2,145 @@
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fruits::storage::guard;
 use fruits::{Error, Result};
+use serde_json::json;
 use signal_hook::consts::SIGABRT;
 use signal_hook::flag;
 
-use crate::code;
+use crate::options::LogFormat;
+use crate::{code, say};
 
 /// Where the last panic was.
 static LAST_PANIC: Mutex<Option<String>> = Mutex::new(None);
+/// Whether a panic of another thread than that of the work has been told.
+static IS_TOLD: AtomicBool = AtomicBool::new(false);
 
-/// Does `work`; a panic in it is an error that says where.
+/// Does `work`; a panic in it is an error that says where. A panic in another thread, which may end nothing, is told at once; of
+/// several the first.
 ///
 /// # Errors
 /// What `work` returns, and [`Error::Internal`].
-pub fn guarded(work: impl FnOnce() -> Result<u8>) -> Result<u8> {
+pub fn guarded(log: LogFormat, work: impl FnOnce() -> Result<u8>) -> Result<u8> {
+    let own = std::thread::current().id();
     // What a decoder throws is caught where it decodes, and is no line of a log.
-    std::panic::set_hook(Box::new(|panic| {
+    std::panic::set_hook(Box::new(move |panic| {
         if guard::is_guarded() {
             return;
         }
         let place = panic.location().map(ToString::to_string);
-        *LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner) = place;
+        *LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner) = place.clone();
+        if std::thread::current().id() != own && !IS_TOLD.swap(true, Ordering::Relaxed) {
+            let text = internal(panic.payload(), place).sentence();
+            let line = match log {
+                LogFormat::Text => format!("report: {text}"),
+                LogFormat::Json => json!({"event": "note", "message": text}).to_string(),
+            };
+            say(&mut std::io::stderr(), &line);
+        }
     }));
     // An allocation that fails aborts, after a line that says how much was asked for.
     let always = Arc::new(AtomicBool::new(true));
     let listening = flag::register_conditional_shutdown(SIGABRT, i32::from(code::MEMORY), always);
     listening.map_err(|e| Error::Internal(format!("signals cannot be handled: {e}")))?;
     std::panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let place = LAST_PANIC
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        let place = place.unwrap_or_else(|| "an unknown place".to_owned());
-        Err(Error::Internal(format!("{} at {place}", message(&*panic))))
+        let place = LAST_PANIC.lock();
+        let place = place.unwrap_or_else(PoisonError::into_inner).take();
+        Err(internal(&*panic, place))
     })
+}
+
+/// Whether this is what came of a panic that has been told.
+pub fn is_told(error: &Error) -> bool {
+    matches!(error, Error::Internal(_)) && IS_TOLD.load(Ordering::Relaxed)
+}
+
+fn internal(panic: &(dyn Any + Send), place: Option<String>) -> Error {
+    let place = place.unwrap_or_else(|| "an unknown place".to_owned());
+    Error::Internal(format!("{} at {place}", message(panic)))
 }
 
 fn message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     text.unwrap_or("a panic without words")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    /// What goes wrong in the process that a test starts.
+    const WRONG: &str = "FRUITS_TEST_WRONG";
+
+    fn broken() {
+        panic!("broken");
+    }
+
+    /// Not a test by itself: the process of the one below, which ends as `main` does.
+    #[test]
+    fn what_goes_wrong() {
+        let Ok(wrong) = std::env::var(WRONG) else {
+            return;
+        };
+        let (log, wrong) = match wrong.strip_prefix("json ") {
+            Some(wrong) => (LogFormat::Json, wrong),
+            None => (LogFormat::Text, wrong.as_str()),
+        };
+        let done = guarded(log, || match wrong {
+            "here" => {
+                broken();
+                Ok(code::COMPLETE)
+            }
+            // A thread whose end nobody waits for, or minds.
+            "elsewhere" => {
+                for _ in 0..2 {
+                    assert!(std::thread::spawn(broken).join().is_err());
+                }
+                Ok(code::COMPLETE)
+            }
+            "below" => {
+                std::thread::scope(|scope| drop(scope.spawn(broken)));
+                Ok(code::COMPLETE)
+            }
+            _ => std::process::abort(),
+        });
+        let ended = match done {
+            Ok(code) => code,
+            Err(error) => {
+                crate::failed(&error, log);
+                crate::exit_code(&error)
+            }
+        };
+        std::process::exit(ended.into());
+    }
+
+    #[test]
+    fn a_panic_is_one_sentence_and_a_documented_code() {
+        for (wrong, code, words) in [
+            ("here", code::INTERNAL, "broken at crates/"),
+            ("elsewhere", code::COMPLETE, "broken at crates/"),
+            ("below", code::INTERNAL, "broken at crates/"),
+            ("json elsewhere", code::COMPLETE, "broken at crates/"),
+            ("an allocation", code::MEMORY, ""),
+        ] {
+            let process = Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", "ending::tests::what_goes_wrong", "--nocapture"])
+                .env(WRONG, wrong)
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&process.stderr);
+            assert_eq!(process.status.code(), Some(code.into()), "{wrong}: {said}");
+            let n = usize::from(!words.is_empty());
+            assert_eq!(said.lines().count(), n, "{wrong}: {said}");
+            let are_there = said.contains(words) && said.contains("please report it");
+            assert!(are_there || n == 0, "{wrong}: {said}");
+            assert_eq!(said.starts_with('{'), wrong.starts_with("json"), "{said}");
+        }
+    }
 }

@@ -27,7 +27,7 @@ use fruits::options::{Role, command};
 use fruits::pca::PcaParams;
 use fruits::pipeline::{self, Event, Outcome, Params, Plan, machine};
 use fruits::place::{Claim, Place};
-use fruits::plot::shown;
+use fruits::plot::shortened;
 use fruits::record::{Gate, Status, Unit};
 use fruits::s3::Connection;
 use fruits::tsne::TsneParams;
@@ -51,13 +51,16 @@ mod code {
     pub const MEMORY: u8 = 8;
 }
 
+/// Characters of a line that says what went wrong at most.
+const MAX_LINE: usize = 4000;
+
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
     let said = match cli::parse(&arguments, &|name| std::env::var_os(name)) {
         Ok(said) => said,
         Err(error) => return failed(&error, LogFormat::Text),
     };
-    match ending::guarded(|| run(&said)) {
+    match ending::guarded(said.log(), || run(&said)) {
         Ok(code) => ExitCode::from(code),
         Err(error) => failed(&error, said.log()),
     }
@@ -84,7 +87,8 @@ fn run(said: &Said) -> Result<u8> {
     let params = params(options, &places)?;
     // Read now, since it may lie where this run's outputs will.
     let baseline = options.baseline.as_ref();
-    let baseline = baseline.map(|at| diff::baseline(at, stop)).transpose()?;
+    let baseline = baseline.map(|at| diff::baseline(at, options.log, stop));
+    let baseline = baseline.transpose()?;
     let mut progress = Progress::new(options.quiet, options.log);
     if options.dry_run {
         let plan = pipeline::dry_run(&params, &mut |event| progress.show(event), stop)?;
@@ -100,6 +104,8 @@ fn run(said: &Said) -> Result<u8> {
     name_origins(&mut outcome, said);
     outcome.run.gates = options.gates.check(&outcome.run);
     if let Some(baseline) = &baseline {
+        // What it holds is anybody's, and nothing is written yet.
+        let _impatient = signals::Impatient::start(options.log);
         let compare = || compare::with_baseline(&mut outcome, baseline, stop);
         machine::pool(params.threads)?.install(compare)?;
     }
@@ -123,8 +129,11 @@ fn failed(error: &Error, log: LogFormat) -> ExitCode {
     let code = exit_code(error);
     // Names in it come from files and records; a line break may be the parser's of a configuration.
     let text = error.sentence();
-    let text = text.lines().map(shown).collect::<Vec<_>>().join("\n");
+    let lines = text.lines().map(|line| shortened(line, MAX_LINE));
+    let text = lines.collect::<Vec<_>>().join("\n");
     let line = match log {
+        // Another thread has told what broke.
+        LogFormat::Text if ending::is_told(error) => return ExitCode::from(code),
         LogFormat::Text => format!("report: {text}"),
         LogFormat::Json => progress::last_line(log, code, &text),
     };

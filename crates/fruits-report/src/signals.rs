@@ -9,7 +9,8 @@ use fruits::{Error, Result};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
-use crate::say;
+use crate::options::LogFormat;
+use crate::{progress, say};
 
 struct Signals {
     stop: Arc<AtomicBool>,
@@ -37,7 +38,8 @@ pub fn listen() -> Result<&'static AtomicBool> {
 }
 
 /// While it is there, a signal ends the process within a second, whatever it does: what reads files that anybody may have
-/// made does not look at the flag in the middle of one, and a file system may not answer. Nothing is written meanwhile.
+/// made does not look at the flag in the middle of one, and a file system may not answer. Nothing is written meanwhile, and
+/// locks go with the process.
 pub struct Impatient(Arc<AtomicBool>);
 
 /// Between two looks at the flag, and from the signal to the end.
@@ -46,7 +48,7 @@ const PATIENCE: Duration = Duration::from_millis(700);
 
 impl Impatient {
     /// Begins to watch the signals that [`listen`] listens to.
-    pub fn start() -> Self {
+    pub fn start(log: LogFormat) -> Self {
         let is_over = Arc::new(AtomicBool::new(false));
         let watched = Arc::clone(&is_over);
         std::thread::spawn(move || {
@@ -57,8 +59,13 @@ impl Impatient {
                     .is_some_and(|s| s.stop.load(Ordering::Relaxed));
                 let began = is_stopped.then(|| *since.get_or_insert_with(Instant::now));
                 if began.is_some_and(|began: Instant| began.elapsed() >= PATIENCE) {
-                    say(&mut std::io::stderr(), "report: stopped by a signal");
-                    std::process::exit(exit_code().into());
+                    let code = exit_code();
+                    let line = match log {
+                        LogFormat::Text => "report: stopped by a signal".to_owned(),
+                        LogFormat::Json => progress::last_line(log, code, "stopped by a signal"),
+                    };
+                    say(&mut std::io::stderr(), &line);
+                    std::process::exit(code.into());
                 }
                 std::thread::sleep(LOOK);
             }

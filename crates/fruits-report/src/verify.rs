@@ -44,7 +44,7 @@ fn checks(
     findings: &mut Findings,
     stop: &'static AtomicBool,
 ) -> Result<Rerun> {
-    let impatient = Impatient::start();
+    let impatient = Impatient::start(said.log);
     let mut progress = Progress::new(said.quiet, said.log);
     let (path, _copy) = local(&task.asked.report, said, stop)?;
     let (recorded, finding) = verify::open(&path, stop)?;
@@ -64,9 +64,15 @@ fn checks(
     if !task.asked.rerun {
         return Ok(Rerun::NotAsked);
     }
-    // What was begun is put away, which may take longer.
+    // It ends as a run does: what was begun is put away.
     drop(impatient);
-    match rerun(task, &recorded, &[model, inputs], &mut progress, stop) {
+    let again = rerun(task, &recorded, &[model, inputs], &mut progress, stop);
+    let _impatient = Impatient::start(said.log);
+    let compared = again.and_then(|again| match again {
+        (Some(again), _) => verify::compare(&recorded, &again, stop),
+        (None, finding) => Ok(vec![finding]),
+    });
+    match compared {
         Ok(found) => {
             for finding in found {
                 findings.tell(&finding);
@@ -154,6 +160,9 @@ fn inputs(
             false => NamedBy::Record,
         };
         task.knows_bucket(&recorded.run)?;
+        if let (NamedBy::Record, Some(Address::Folder(root))) = (named_by, &options.input) {
+            verify::check_root(root)?;
+        }
         let source = places::source(options, stop)?;
         let stage = "inputs";
         progress.show(&Event::Started {
@@ -191,14 +200,15 @@ fn not_here(why: &str) -> Error {
     }
 }
 
-/// Computes the run again into a temporary folder and compares.
+/// Computes the run again into a temporary folder, and reads what is there then, as [`verify::open`] does. Where the record alone
+/// says where the images are, nothing is looked at but its files.
 fn rerun(
     task: &Verify,
     recorded: &Recorded,
     [model, inputs]: &[Finding; 2],
     progress: &mut Progress,
     stop: &'static AtomicBool,
-) -> Result<Vec<Finding>> {
+) -> Result<(Option<Recorded>, Finding)> {
     task.knows_bucket(&recorded.run)?;
     task.knows_model(&recorded.run)?;
     let mut options = task.options(of_run(&recorded.run)?)?;
@@ -209,29 +219,32 @@ fn rerun(
         let resolved = options.precision.resolve(&Cpu::detect());
         resolved.map_err(|e| not_here(&format!("its precision: {}", e.sentence())))?;
     }
-    // It would be listed whole, wherever that is.
-    if !task.says("input") && inputs.state != State::Ok {
-        let why = format!(
-            "its images: {}; say with --input where they are",
-            inputs.detail
-        );
+    let is_named = task.says("input");
+    if !is_named && inputs.state != State::Ok {
+        let hint = match inputs.detail.contains("--input") {
+            true => "",
+            false => "; say with --input where they are",
+        };
+        let why = format!("its images: {}{hint}", inputs.detail);
         return Err(not_here(&why));
     }
     let out = temporary::folder("verify")?;
     options.out = Address::Folder(out.path().to_path_buf());
     options.no_cache = true;
-    let places = Places::open(&options, stop)?;
+    let mut places = Places::open(&options, stop)?;
+    if !is_named {
+        places.input = recorded.alone(&places.input)?;
+    }
     let params = params(&options, &places)?;
     progress.show(&Event::Noted(format!(
         "{} images are computed again, without the cache",
         recorded.run.images.accepted
     )));
     let mut outcome = pipeline::run(&params, &mut |event| progress.show(event), stop)?;
+    if !is_named {
+        recorded.enter_skipped(&mut outcome.run);
+    }
     outcome.run.gates = options.gates.check(&outcome.run);
     outputs::write(&mut outcome, out.path())?;
-    let (again, finding) = verify::open(out.path(), stop)?;
-    match again {
-        Some(again) => verify::compare(recorded, &again, stop),
-        None => Ok(vec![finding]),
-    }
+    verify::open(out.path(), stop)
 }

@@ -17,6 +17,8 @@ use crate::storage::{atomic, parquet};
 const SCHEMA: &str = "fruits-pca/1";
 /// Characters of a foreign layout that an error shows.
 const MAX_SHOWN: usize = 40;
+/// Bytes of the header at most: VGG16's 25,088 variances have 0.6 MB. In memory it takes ten times as much.
+const MOST_HEADER_BYTES: usize = 4 << 20;
 /// Key of the metadata.
 const METADATA: &str = "fruits.pca";
 /// Column of the mean.
@@ -82,6 +84,11 @@ pub(super) fn load(path: &Path) -> Result<Pca> {
 pub(super) fn parse(bytes: Vec<u8>) -> Result<Pca, String> {
     let (frame, header) = parquet::read(bytes, METADATA)?;
     let header = header.ok_or("it has no `fruits.pca` metadata")?;
+    if header.len() > MOST_HEADER_BYTES {
+        return Err(format!(
+            "its header has more than {MOST_HEADER_BYTES} bytes"
+        ));
+    }
     let header: Header = serde_json::from_str(&header).map_err(|e| e.to_string())?;
     if header.schema != SCHEMA {
         let layout: String = header.schema.chars().take(MAX_SHOWN).collect();
@@ -178,4 +185,25 @@ fn from_parts(header: Header, frame: &DataFrame) -> Option<Pca> {
     };
     let pca = Pca::new(params, found).ok()?;
     Some(pca.with_fingerprint(header.fingerprint))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_is_no_longer_than_that_of_a_pca() {
+        let with_header = |n: usize| {
+            let header = format!("[{}", "\"\",".repeat(n));
+            let metadata = KeyValueMetadata::from_static(vec![(METADATA.into(), header)]);
+            let mut bytes = Vec::new();
+            let mut frame = df!(MEAN => [0.0]).unwrap();
+            let writer = ParquetWriter::new(&mut bytes).with_key_value_metadata(Some(metadata));
+            writer.finish(&mut frame).unwrap();
+            parse(bytes).unwrap_err()
+        };
+        assert!(!with_header(3).contains("header has more than"));
+        let said = with_header(MOST_HEADER_BYTES / 3 + 1);
+        assert!(said.contains("header has more than"), "{said}");
+    }
 }

@@ -1,11 +1,14 @@
 //! A folder of images on this machine.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use walkdir::WalkDir;
 
+use super::chosen;
 use super::listing::{Listing, Object, State, Unlisted, is_left_behind};
 use super::looks::Looks;
 use crate::error::{Error, Result};
@@ -19,6 +22,8 @@ const LINK_OUT: &str = "a link out of the input folder is not followed; put the 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocalFolder {
     root: PathBuf,
+    /// Keys of the only files that are listed; absent where all are.
+    only: Option<Arc<BTreeSet<String>>>,
 }
 
 /// What a walk found.
@@ -43,7 +48,16 @@ impl LocalFolder {
             let source = io::Error::new(io::ErrorKind::NotADirectory, "it is a file, not a folder");
             return Err(Error::storage("read folder", &root)(source));
         }
-        Ok(Self { root })
+        Ok(Self { root, only: None })
+    }
+
+    /// The same folder, of which these files are listed alone, each by its key and none behind a link.
+    #[must_use]
+    pub(crate) fn only(&self, keys: BTreeSet<String>) -> Self {
+        Self {
+            root: self.root.clone(),
+            only: Some(Arc::new(keys)),
+        }
     }
 
     /// The folder.
@@ -59,6 +73,9 @@ impl LocalFolder {
     /// # Errors
     /// [`Error::Interrupted`] if it says no.
     pub fn list(&self, keep_going: &mut dyn FnMut(u64) -> bool) -> Result<Listing> {
+        if let Some(keys) = &self.only {
+            return chosen::list(&self.root, keys, keep_going);
+        }
         let mut listing = Listing::default();
         let root = self.root.canonicalize();
         let root = root.map_err(Error::storage("read folder", &self.root))?;
