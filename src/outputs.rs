@@ -134,9 +134,9 @@ fn exchange(staged: &Path, folder: &Path) -> Result<()> {
     });
     let exchanged = exchanged.and_then(|()| atomic::sync_folder(folder));
     if exchanged.is_err() {
-        for (old, new) in moved.iter().rev() {
-            // The fault before it is the one to tell.
-            let _ = fs::rename(old, new);
+        for (old, new) in &moved {
+            // What a reader has stays, too. The fault before it is the one to tell.
+            let _ = fs::hard_link(old, new).or_else(|_| fs::copy(old, new).map(drop));
         }
     }
     exchanged

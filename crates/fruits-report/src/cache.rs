@@ -120,7 +120,7 @@ impl Work<'_> {
     /// Reads the cache, and tells of each shard that is not as it should be; none if a signal came.
     fn look(&self, old: Option<SystemTime>) -> Result<Option<Checked>> {
         // Nothing is written meanwhile.
-        let _impatient = Impatient::start();
+        let _impatient = Impatient::start(self.said.log);
         let mut progress = Progress::new(self.said.quiet, self.said.log);
         let (stage, began) = ("check", Instant::now());
         progress.show(&Event::Started {
