@@ -33,37 +33,27 @@ fn defaults(params: &PcaParams) -> PcaParams {
 
 fn check_pca(params: &PcaParams, n: usize, d: usize, free: Option<u64>) -> Result<()> {
     params.check_shape(n, d)?;
+    let Keep::Components(k) = params.keep else {
+        return Ok(());
+    };
     let most = n.saturating_sub(1).min(d);
     // Too few images are told by the steps that cannot work on them.
     if most == 0 || params.keep == PcaParams::default().keep {
         return Ok(());
     }
-    if let Keep::Components(k) = params.keep
-        && k > most
-    {
+    if k > most {
         return Err(Error::Invalid(format!(
             "there are no {k} components in {n} images of {d} values each: one fewer than images and no more than values, so at \
              most {most}; take --components {most} or fewer"
         )));
     }
-    let (Some(needed), Some(free)) = (memory(params, n, d), free) else {
+    let (Some(needed), Some(free)) = (memory(params, n, d, k), free) else {
         return Ok(());
     };
     if needed <= free {
         return Ok(());
     }
-    let with = |k| PcaParams {
-        keep: Keep::Components(k),
-        ..params.clone()
-    };
-    let fits = |k| memory(&with(k), n, d).is_none_or(|needed| needed <= free);
-    let k = params.most_components(n, d);
-    let asked = match params.keep {
-        Keep::Components(_) => format!("{k} components of {n} images of {d} values each take"),
-        Keep::Variance(share) => format!(
-            "{share} of the variance of {n} images of {d} values each may take {k} components, and these"
-        ),
-    };
+    let fits = |k| memory(params, n, d, k).is_none_or(|needed| needed <= free);
     let advice = match largest(k, fits) {
         0 => {
             "not one fits; take fewer images with --limit, or a machine with more memory".to_owned()
@@ -71,7 +61,7 @@ fn check_pca(params: &PcaParams, n: usize, d: usize, free: Option<u64>) -> Resul
         k => format!("take --components {k} or fewer, or a machine with more memory"),
     };
     Err(Error::Invalid(format!(
-        "{asked} up to {} of memory, and {} are free: {advice}",
+        "{k} components of {n} images of {d} values each take up to {} of memory, and {} are free: {advice}",
         gigabytes(needed),
         gigabytes(free)
     )))
@@ -79,9 +69,13 @@ fn check_pca(params: &PcaParams, n: usize, d: usize, free: Option<u64>) -> Resul
 
 /// The most bytes at one time of a fit, and of its components and scores afterwards: as they come, as columns, and as the points of
 /// the steps behind.
-fn memory(params: &PcaParams, n: usize, d: usize) -> Option<u64> {
+fn memory(params: &PcaParams, n: usize, d: usize, k: usize) -> Option<u64> {
+    let params = PcaParams {
+        keep: Keep::Components(k),
+        ..params.clone()
+    };
     let fit = KEPT * params.memory_bytes(n, d)? as f64;
-    let after = params.most_components(n, d) * size_of::<f32>() * (2 * d + 3 * n);
+    let after = k * size_of::<f32>() * (2 * d + 3 * n);
     Some((fit as u64).max(after as u64))
 }
 
@@ -161,29 +155,6 @@ mod tests {
         assert!(check_pca(&asked(most + 1), n, d, free).is_err(), "{text}");
         assert!(check_pca(&asked(20_000), n, d, None).is_ok());
         assert!(refused(check_pca(&asked(100), n, d, Some(1000))).contains("not one fits"));
-    }
-
-    #[test]
-    fn a_share_of_the_variance_is_refused_where_what_it_may_take_does_not_fit() {
-        let share = PcaParams {
-            keep: Keep::Variance(0.99999),
-            ..PcaParams::default()
-        };
-        let (n, d) = (70_000, 25_088);
-        let text = refused(check_pca(&share, n, d, Some(2_000_000_000)));
-        for said in [
-            "0.99999 of the variance",
-            "7680 components",
-            "2.0 GB are free",
-            "--components",
-        ] {
-            assert!(text.contains(said), "{said}: {text}");
-        }
-        assert!(check_pca(&share, n, d, Some(16_000_000_000)).is_ok());
-        assert!(check_pca(&share, n, d, None).is_ok());
-        // Of a few images it is never much.
-        assert!(check_pca(&share, 4098, d, Some(4_000_000_000)).is_ok());
-        assert!(refused(check_pca(&share, n, d, Some(1000))).contains("not one fits"));
     }
 
     #[test]

@@ -33,51 +33,29 @@ impl PcaParams {
         Ok(())
     }
 
-    /// The most components that may be kept of n x d rows. How many a share of the variance takes is not known before the fit: up
-    /// to a block of 256 a pass.
-    #[must_use]
-    pub fn most_components(&self, n: usize, d: usize) -> usize {
-        let rank = rank(n, d);
-        match self.keep {
-            Keep::Components(k) => k.min(rank),
-            Keep::Variance(_) => block_width(self.keep, rank)
-                .saturating_mul(self.max_passes)
-                .min(rank),
-        }
-    }
-
-    /// The most bytes that [`Solver::Krylov`] has at one time for n x d rows, without the rows; absent for [`Solver::Linfa`], which
-    /// is bounded by [`check_shape`](Self::check_shape). A share of the variance counts as the most components that it may take.
+    /// The most bytes that [`Solver::Krylov`] has at one time for a number of components of n x d rows, without the rows; absent
+    /// for a share of the variance, whose number of components is not known before, and for [`Solver::Linfa`], which is bounded
+    /// by [`check_shape`](Self::check_shape).
     ///
-    /// Counted are panels of d values a column (the block Q, the basis of up to 8 such blocks, of all of them where a share of the
-    /// variance is asked for, or of the rank, the product with its sums and its orthonormal copy) and dense matrices of the width of
-    /// the block and of the dimension of the basis (products of 1,024 features each, which are added up at the end, the eigenproblem
-    /// with its work space).
+    /// Counted are panels of d values a column (the block Q, the basis of up to 8 such blocks or of the rank, the product with its
+    /// sums and its orthonormal copy) and dense matrices of the width of the block and of the dimension of the basis (products
+    /// of 1,024 features each, which are added up at the end, the eigenproblem with its work space).
     #[must_use]
     pub fn memory_bytes(&self, n: usize, d: usize) -> Option<u64> {
-        match self.solver {
-            Solver::Krylov => Some(krylov(self, n, d) as u64),
-            Solver::Linfa => None,
+        match (self.solver, self.keep) {
+            (Solver::Krylov, Keep::Components(k)) => Some(krylov(n, d, k) as u64),
+            _ => None,
         }
     }
-}
-
-/// There are no more components than that.
-fn rank(n: usize, d: usize) -> usize {
-    n.saturating_sub(1).min(d)
 }
 
 /// Bytes at the fullest moment of [`super::krylov::solve`].
-fn krylov(params: &PcaParams, n: usize, d: usize) -> f64 {
-    let (rank, k) = (rank(n, d), params.most_components(n, d));
-    let width = block_width(params.keep, rank);
-    // A block is added while there is room, and no vector beyond the rank but by rounding. A space that holds less than a share of
-    // the variance has room for all.
-    let dim = match params.keep {
-        Keep::Components(_) => (MAX_BLOCKS * width).min(rank),
-        Keep::Variance(_) => k,
-    };
-    let dim = dim.max(width);
+fn krylov(n: usize, d: usize, k: usize) -> f64 {
+    let rank = n.saturating_sub(1).min(d);
+    let k = k.min(rank);
+    let width = block_width(Keep::Components(k), rank);
+    // A block is added while there is room, and no vector beyond the rank but by rounding.
+    let dim = (MAX_BLOCKS * width).min(rank).max(width);
     let padded = |columns: usize| columns.max(1).next_multiple_of(LANES) as f64;
     let (rows, w, t) = (d as f64, width as f64, dim as f64);
     let block = rows * padded(width);
@@ -133,24 +111,11 @@ mod tests {
         assert!(of[4] > 64 << 30, "{of:?}");
         // Beyond the rank there is nothing to hold.
         assert_eq!(bytes(100, 25_088, 99), bytes(100, 25_088, 5000));
-    }
-
-    #[test]
-    fn a_share_counts_as_all_that_its_passes_may_find() {
-        let share = |max_passes| PcaParams {
+        let share = PcaParams {
             keep: Keep::Variance(0.9),
-            max_passes,
             ..PcaParams::default()
         };
-        assert_eq!(share(30).most_components(70_000, 25_088), 7680);
-        assert_eq!(share(30).most_components(1000, 25_088), 999);
-        assert_eq!(share(usize::MAX).most_components(70_000, 512), 512);
-        let bytes = |max_passes| share(max_passes).memory_bytes(70_000, 25_088).unwrap();
-        // The basis, T and its eigenvectors, twice, of 7,680 columns.
-        let (basis, t) = (4 * 25_088 * 7680_u64, 8 * 7680 * 7680_u64);
-        assert!((basis + 4 * t..2 * (basis + 4 * t)).contains(&bytes(30)));
-        assert!([1, 8, 30, 98].map(bytes).is_sorted());
-        assert_eq!(bytes(98), bytes(1000));
+        assert_eq!(share.memory_bytes(100, 100), None);
     }
 
     #[test]
