@@ -38,6 +38,7 @@ class Cluster:
         self.logs = {}
         self.members = []
         secret = folder / "secret"
+        secret.touch(mode=0o600)
         secret.write_text(secrets.token_hex(32))
         touched = ["--input", images, "--cache", folder, "--secret", secret]
         scheduler = self.start(folder, "scheduler", [REPORT, "scheduler", "--port", "0"])

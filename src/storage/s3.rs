@@ -11,17 +11,19 @@
 //! # Ok::<(), fruits::Error>(())
 //! ```
 
+mod bounded;
 mod client;
 mod connection;
 mod counts;
 mod explain;
 mod failure;
 mod lease;
+mod listing;
 mod object;
 mod params;
 mod prefix;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 pub use self::connection::Connection;
 pub use self::counts::S3Record;
@@ -29,46 +31,13 @@ use self::explain::Verb;
 pub(crate) use self::failure::{Failure, Kind};
 pub(crate) use self::lease::Lease;
 use self::object::MAX_BYTES;
-pub(crate) use self::object::MAX_REQUESTS;
+pub(crate) use self::object::{MAX_REQUESTS, Size};
 pub(crate) use self::params::MAX_ATTEMPTS;
 pub use self::params::{Encryption, S3Params};
 pub use self::prefix::{Listed, Prefix};
 use crate::error::{Error, Result};
 
 impl Prefix {
-    /// All objects below the prefix, in the order of S3 (by the bytes of their keys). `keep_going` hears after each page
-    /// of 1,000, and while one is waited for, how many there are.
-    ///
-    /// # Errors
-    /// [`Error::Bucket`] if the bucket does not exist or must not be listed, [`Error::Interrupted`].
-    pub fn list(&self, keep_going: &mut dyn FnMut(u64) -> bool) -> Result<Vec<Listed>> {
-        let mut objects = Vec::new();
-        let mut token = None;
-        let mut seen = BTreeSet::new();
-        let mut n_empty = 0;
-        loop {
-            let n_before = objects.len() as u64;
-            let page = self
-                .connection
-                .wait_while(self.list_page(token), &mut || keep_going(n_before))?;
-            let (page, next) = page.map_err(|f| self.explain(Verb::List, "", f))?;
-            n_empty = if page.is_empty() { n_empty + 1 } else { 0 };
-            objects.extend(page);
-            if !keep_going(objects.len() as u64) {
-                return Err(Error::Interrupted);
-            }
-            let is_known = next.as_ref().is_some_and(|next| !seen.insert(next.clone()));
-            if is_known || next.is_some() && n_empty >= MAX_EMPTY_PAGES {
-                let text = "the server names the same pages or empty ones again and again";
-                return Err(self.explain(Verb::List, "", Failure::new(Kind::Other, text)));
-            }
-            match next {
-                Some(next) => token = Some(next),
-                None => return Ok(objects),
-            }
-        }
-    }
-
     /// An object's bytes; `None` if there is none of this key.
     ///
     /// # Errors
@@ -82,7 +51,9 @@ impl Prefix {
     /// # Errors
     /// [`Error::Bucket`].
     pub fn read_at_most(&self, key: &str, most_bytes: u64) -> Result<Option<Vec<u8>>> {
-        let read = self.connection.wait(self.get(key, None, most_bytes))?;
+        let read = self
+            .connection
+            .wait(self.get(key, None, Size::AtMost(most_bytes)))?;
         self.if_there(key, read.map(|content| content.bytes))
     }
 
@@ -169,7 +140,5 @@ impl Prefix {
     }
 }
 
-/// Pages of a listing in a row that may hold nothing; then it has no end.
-const MAX_EMPTY_PAGES: usize = 1000;
 /// The object that [`Prefix::check_writable`] writes.
 const PROBE: &str = ".fruits-probe";

@@ -1,9 +1,10 @@
 //! The same run on a cluster: the same bytes, whoever did what.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::bucket;
-use crate::members::{Cluster, SECRET, with_credentials};
+use crate::members::{Cluster, SECRET, with_credentials, write_secret};
 use crate::photos::{N_SHARDS, Photos, files, who};
 use crate::run::{Report, assert_same_results, json, project};
 
@@ -111,11 +112,17 @@ fn members_refuse_what_cannot_work() {
     );
     let secret = photos.at("secret").display().to_string();
     std::fs::write(&secret, SECRET).expect("a file");
+    let open = std::fs::Permissions::from_mode(0o644);
+    std::fs::set_permissions(&secret, open).expect("a mode");
     let worker = || {
         let worker = Report::new().args(["worker", "--scheduler", "127.0.0.1:1"]);
         worker.args(["--connect-timeout", "1"])
     };
     let told = || worker().args(["--input", "in", "--secret", &secret]);
+    let said = told().args(["--cache", "cache"]).expect(2);
+    assert!(said.stderr.contains("chmod 600"), "{}", said.stderr);
+    std::fs::remove_file(&secret).expect("a file");
+    write_secret(Path::new(&secret), SECRET);
     let said = told().args(["--cache", "cache"]).expect(2);
     assert!(
         said.stderr.contains("127.0.0.1:1") && said.stderr.contains("report scheduler"),

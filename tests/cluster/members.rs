@@ -1,8 +1,11 @@
 //! A scheduler and workers on loopback.
 
 use std::collections::BTreeMap;
+use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::process::{Child, Command};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -42,7 +45,7 @@ impl Cluster {
         let address = line.split("ballista://").nth(1);
         let address = address.unwrap_or_else(|| panic!("the scheduler said: {line}"));
         let folder = tempfile::tempdir().expect("a folder");
-        std::fs::write(folder.path().join("secret"), SECRET).expect("a file");
+        write_secret(&folder.path().join("secret"), SECRET);
         Self {
             scheduler,
             address: address.trim().trim_end_matches('`').to_owned(),
@@ -140,6 +143,14 @@ impl Drop for Cluster {
             eprintln!("what the members said:\n{said}");
         }
     }
+}
+
+/// A file that is its owner's alone.
+pub fn write_secret(path: &Path, secret: &str) {
+    let mut file = OpenOptions::new();
+    let file = file.write(true).create_new(true).mode(0o600).open(path);
+    file.and_then(|mut file| file.write_all(secret.as_bytes()))
+        .expect("a file");
 }
 
 /// The first line of standard error; the rest is gathered in `said`, so that nothing waits for a reader.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use crate::faults::BOUND;
-use crate::members::{Cluster, SECRET, wait_for};
+use crate::members::{Cluster, SECRET, wait_for, write_secret};
 use crate::photos::{Photos, files, who};
 use crate::run::{Report, assert_same_results, said, skipped};
 
@@ -70,7 +70,7 @@ fn a_stranger_on_the_network_gets_nothing_computed() {
     let near = Report::new().args(["worker", "--bind", &wire.here]);
     cluster.worker_of(photos.served_by(near), "near");
     let other = photos.at("other");
-    fs::write(&other, SECRET.replace("secret", "guess")).expect("a file");
+    write_secret(&other, &SECRET.replace("secret", "guess"));
     let stranger = || {
         let run = wire.there(&["--engine", &cluster.engine(), "--descriptor", "colour"]);
         run.arg("--input").arg(photos.at("in"))

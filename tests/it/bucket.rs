@@ -118,7 +118,12 @@ impl Server {
 
     /// A run on the photos by colour, with everything in the bucket `out`.
     pub fn colour(&self) -> Report {
-        Report::new()
+        self.coloured(Report::new())
+    }
+
+    /// [`Server::colour`] of a program that was started in another way.
+    pub fn coloured(&self, report: Report) -> Report {
+        report
             .args(["--endpoint-url", &self.url])
             .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
             .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY)

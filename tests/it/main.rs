@@ -35,6 +35,7 @@ mod properties;
 mod reference;
 mod run;
 mod s3;
+mod s3_bounds;
 mod s3_faults;
 mod s3_hostile;
 mod s3_interruption;

@@ -10,7 +10,7 @@ use crate::images;
 use crate::run::{Report, json as json_of};
 
 /// A folder of small images in two classes, and their keys in order.
-fn photos(root: &Path, per_class: usize) -> Vec<String> {
+pub fn photos(root: &Path, per_class: usize) -> Vec<String> {
     images::sample(root, 2, per_class);
     let files = walkdir::WalkDir::new(root)
         .into_iter()
@@ -28,7 +28,8 @@ fn photos(root: &Path, per_class: usize) -> Vec<String> {
     keys
 }
 
-fn rejected(server: &Server) -> Vec<(String, String)> {
+/// Keys of rejected files, and why.
+pub fn rejected(server: &Server) -> Vec<(String, String)> {
     let bytes = server.content("report/rejected.csv").expect("rejected.csv");
     let mut reader = csv::Reader::from_reader(bytes.as_slice());
     let rows = reader.records().map(|row| row.expect("a row"));
@@ -170,7 +171,7 @@ fn sentence(rule: Value) -> String {
     said.stderr
 }
 
-fn assert_says(text: &str, words: &[&str]) {
+pub fn assert_says(text: &str, words: &[&str]) {
     assert!(
         words.iter().all(|word| text.contains(word)),
         "{words:?}: {text}"

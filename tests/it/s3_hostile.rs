@@ -242,6 +242,12 @@ fn a_server_that_lies_about_lengths_and_pages_is_found_out() {
         rows.contains(&key) && rows.contains("10000000000000"),
         "{rows}"
     );
+    let is_of_key = |r: &&Value| r["path"].as_str().is_some_and(|p| p.ends_with(&key));
+    assert_eq!(
+        server.log().iter().filter(is_of_key).count(),
+        1,
+        "it was asked for again"
+    );
 
     // The same of a receipt, which is no row.
     let server = self::server()
@@ -321,6 +327,13 @@ fn a_listing_is_taken_as_it_can_be_true() {
     let pages = vec![page(&["A/a.jpg", "A/b.jpg", "B/c.jpg"], None)];
     let loaded = load(&Source::Bucket(bucket(pages)), &LoadParams::default());
     assert_eq!(loaded.expect("a listing").size_bytes, u64::MAX);
+
+    // A key a page, for ever.
+    let names = (0..2000).map(|i| (format!("A/{i}.jpg"), format!("t{i}")));
+    let pages = names.map(|(key, token)| page(&[&key], Some(&token)));
+    let thin = bucket(pages.collect());
+    let said = thin.list(&mut |_| true).expect_err("no end");
+    assert!(said.sentence().contains("fewer than 10 new keys"), "{said}");
 
     // Two pages that name each other.
     let mut pages: Vec<_> = (0..40)

@@ -28,6 +28,7 @@ fn a_killed_run_is_continued_by_another_machine() {
         keys.iter().any(|k| k.ends_with("shard-00000.json"))
     };
     let mut child = run().start();
+    let name = format!("process {}", child.id());
     let began = Instant::now();
     while !has_receipt() {
         assert!(
@@ -39,9 +40,13 @@ fn a_killed_run_is_continued_by_another_machine() {
     child.kill().expect("SIGKILL");
     child.wait().expect("it ends");
     assert_eq!(server.content("report/run.json"), None);
+    let lock = server.content("report/.fruits-lock").expect("a lock");
+    let lock = String::from_utf8(lock).expect("text");
+    assert!(lock.starts_with(&name), "{lock}");
 
-    // A new process knows nothing but the bucket.
+    // A new process knows nothing but the bucket, and takes over what nobody renews.
     run().expect(0);
+    assert_eq!(server.content("report/.fruits-lock"), None);
     let features = &server.json("report/timings.json")["stages"][1];
     assert_eq!(
         (&features["name"], &features["cache_hits"]),

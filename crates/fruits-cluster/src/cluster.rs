@@ -19,11 +19,10 @@ use crate::driver::Driver;
 use crate::engine::{Client, DEFAULT_SLOTS};
 use crate::exchange::{Exchange, absolute};
 use crate::jobs::Jobs;
-use crate::keys::Key;
 use crate::rows::Remote;
 use crate::scope::Scope;
 use crate::secret::{Secret, random};
-use crate::task::{MODELS, Order, Reach, SCHEMA, now_ms};
+use crate::task::{Order, Reach, SCHEMA, model_key, now_ms};
 use crate::tries::Tries;
 use crate::worker::Worker;
 
@@ -125,7 +124,7 @@ fn input(job: &Job) -> Result<String> {
 fn order(job: &Job, run: String, input: String) -> Result<Order> {
     let descriptor = job.descriptor;
     let model = descriptor.own_model()?.map(|model| {
-        let key = Key::new(format!("{MODELS}/{}.onnx", model.sha256))?;
+        let key = model_key(&model.sha256)?;
         Exchange::of(job.store).put(&key, model.bytes)?;
         Ok::<_, Error>(key)
     });

@@ -20,7 +20,7 @@ use crate::exchange::{Exchange, MOST_BYTES};
 use crate::keys::Key;
 use crate::piece::Piece;
 use crate::scope::Scope;
-use crate::task::{Order, Reach, SCHEMA, Ticket};
+use crate::task::{Order, Reach, SCHEMA, Ticket, model_key};
 
 /// Orders, factors and connections kept for the tasks to come: those of two passes that overlap, or of two runs.
 const KEPT: usize = 2;
@@ -199,11 +199,17 @@ fn descriptor_of(cache: Exchange, order: &Order, threads: usize) -> Result<Chose
     Chosen::open(name, precision, model, threads)
 }
 
-/// A model of the user's own, as a file here.
+/// A model of the user's own, as a file here. Its key tells its content: what lies there may have been exchanged since the
+/// last look.
 fn copy_of(cache: Exchange, key: &Key) -> Result<(TempDir, PathBuf)> {
     let bytes = cache
         .get(key, MOST_BYTES)?
         .ok_or_else(|| Error::Invalid(format!("the model `{key}` is not in the cache")))?;
+    if model_key(&digest::of(&bytes))? != *key {
+        return Err(Error::Invalid(format!(
+            "the model `{key}` in the cache is not the one that the driver wrote; see who else may write there"
+        )));
+    }
     written(&bytes, "model.onnx")
 }
 
@@ -239,6 +245,26 @@ mod tests {
 
     use super::*;
     use crate::secret::Secret;
+
+    #[test]
+    fn a_model_is_the_one_that_its_key_names() {
+        let folder = temporary::folder("test").unwrap();
+        let place = Place::Folder(folder.path().join("cache"));
+        let store = Store::open(Some(&place)).unwrap();
+        let cache = Exchange::of(&store);
+        let key = model_key(&digest::of("a model")).unwrap();
+        assert!(copy_of(cache, &key).is_err());
+        cache.put(&key, b"a model".to_vec()).unwrap();
+        let (_folder, path) = copy_of(cache, &key).unwrap();
+        assert_eq!(std::fs::read(path).unwrap(), b"a model");
+        // Between the look at the recipe and the load, somebody exchanges it.
+        cache.put(&key, b"another".to_vec()).unwrap();
+        let said = copy_of(cache, &key).unwrap_err().sentence();
+        assert!(said.contains("not the one that the driver wrote"), "{said}");
+        let nameless = Key::new("cluster/models/own.onnx").unwrap();
+        cache.put(&nameless, b"a model".to_vec()).unwrap();
+        assert!(copy_of(cache, &nameless).is_err());
+    }
 
     #[test]
     fn few_connections_are_kept() {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,6 +15,8 @@ use sha2::Sha256;
 const MIN_BYTES: usize = 32;
 /// Most bytes: a larger file is none of a secret.
 const MAX_BYTES: usize = 4096;
+/// What others than the owner of a file may do with it.
+const OF_OTHERS: u32 = 0o077;
 /// Hexadecimal digits of a mark.
 const MARK_LEN: usize = 64;
 
@@ -22,23 +25,34 @@ const MARK_LEN: usize = 64;
 pub struct Secret(Arc<[u8]>);
 
 impl Secret {
-    /// The secret in a file, which holds 32 bytes or more; white space at its end does not count.
+    /// The secret in a file, which holds 32 bytes or more and is its owner's alone; white space at its end does not count.
     ///
     /// # Errors
-    /// [`Error::Storage`] if the file cannot be read, [`Error::Invalid`] if it holds too little or too much.
+    /// [`Error::Storage`] if the file cannot be read, [`Error::Invalid`] if others may do so, too, or if it holds too little
+    /// or too much.
     pub fn read(path: &Path) -> Result<Self> {
         let fault = Error::storage("read the secret in", path);
         let mut bytes = Vec::new();
         let read = std::fs::File::open(path).and_then(|file| {
+            let mode = file.metadata()?.mode();
             let mut start = file.take(MAX_BYTES as u64 + 1);
-            start.read_to_end(&mut bytes)
+            start.read_to_end(&mut bytes)?;
+            Ok(mode)
         });
-        read.map_err(fault)?;
+        let mode = read.map_err(fault)?;
+        if mode & OF_OTHERS != 0 {
+            return Err(Error::Invalid(format!(
+                "others may use the secret in `{}`, whose mode is {:04o}; `chmod 600` it, and make another one if others were \
+                 there",
+                path.display(),
+                mode & 0o7777
+            )));
+        }
         let secret = bytes.trim_ascii_end();
         if !(MIN_BYTES..=MAX_BYTES).contains(&secret.len()) {
             return Err(Error::Invalid(format!(
-                "the secret in `{}` must have {MIN_BYTES} to {MAX_BYTES} bytes; make one with `head -c 32 /dev/urandom | \
-                 base64`, and give it to driver and workers",
+                "the secret in `{}` must have {MIN_BYTES} to {MAX_BYTES} bytes; make one with `(umask 077; head -c 32 \
+                 /dev/urandom | base64 > FILE)`, and give it to driver and workers",
                 path.display()
             )));
         }
@@ -99,6 +113,8 @@ impl fmt::Debug for Secret {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     fn of(bytes: &[u8]) -> Secret {
@@ -139,6 +155,18 @@ mod tests {
         let path = folder.path().join("secret");
         let text = "0123456789abcdef0123456789abcdef";
         std::fs::write(&path, format!("{text}\n")).unwrap();
+        let permit = |mode| {
+            let permissions = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(&path, permissions).unwrap();
+        };
+        for mode in [0o644, 0o640, 0o604, 0o620, 0o601] {
+            permit(mode);
+            let said = Secret::read(&path).unwrap_err().sentence();
+            assert!(said.contains("chmod 600"), "{mode:o}: {said}");
+        }
+        permit(0o400);
+        assert_eq!(Secret::read(&path).unwrap(), of(text.as_bytes()));
+        permit(0o600);
         assert_eq!(Secret::read(&path).unwrap(), of(text.as_bytes()));
         std::fs::write(&path, format!("{}\n\n\n", &text[1..])).unwrap();
         let said = Secret::read(&path).unwrap_err().sentence();

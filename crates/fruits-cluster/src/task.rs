@@ -26,7 +26,12 @@ pub const TRIES: &str = "cluster/tries";
 /// What tasks other than features give, by run.
 pub const PIECES: &str = "cluster/pieces";
 /// Models of users' own, by content.
-pub const MODELS: &str = "cluster/models";
+const MODELS: &str = "cluster/models";
+
+/// Where a model of this SHA-256 lies.
+pub fn model_key(sha256: &str) -> Result<Key> {
+    Key::new(format!("{MODELS}/{sha256}.onnx"))
+}
 
 /// What a worker gets: where the order lies, and which of its tasks this is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -26,8 +26,8 @@ pub fn open(name: &EngineName, timeout_s: f64, secret: Option<&Path>) -> Result<
 pub fn known(secret: Option<&Path>) -> Result<fruits_cluster::Secret> {
     let path = secret.ok_or_else(|| {
         fruits::Error::Invalid(
-            "--secret FILE is missing: driver and workers know each other by it; make one with `head -c 32 /dev/urandom | \
-             base64 > FILE`, and give the same to all of them"
+            "--secret FILE is missing: driver and workers know each other by it; make one with `(umask 077; head -c 32 \
+             /dev/urandom | base64 > FILE)`, and give the same to all of them"
                 .to_owned(),
         )
     })?;

@@ -16,6 +16,7 @@ use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::{Builder, Connector, tls};
 use base64::Engine as _;
 
+use super::bounded::{Bounded, NeverTooLarge};
 use super::counts::{Counter, Counts};
 use super::failure::{self, NO_CREDENTIALS};
 use super::params::{MAX_ATTEMPTS, S3Params};
@@ -23,6 +24,17 @@ use crate::error::{Error, Result};
 
 /// Longest time for a connection to be made: two resends of a lost first packet (after 1 and 3 s, RFC 6298).
 const CONNECT_TIMEOUT_S: f64 = 5.0;
+
+/// How long a request may take: until its answer begins, and as long again until that has come whole. The body of an object
+/// is read outside of this.
+pub(super) fn timeouts(answer_s: f64) -> TimeoutConfig {
+    let seconds = Duration::from_secs_f64;
+    TimeoutConfig::builder()
+        .connect_timeout(seconds(CONNECT_TIMEOUT_S.min(answer_s)))
+        .read_timeout(seconds(answer_s))
+        .operation_attempt_timeout(seconds(2.0 * answer_s))
+        .build()
+}
 
 /// What a connection is made of.
 pub(super) struct Opened {
@@ -32,12 +44,7 @@ pub(super) struct Opened {
 }
 
 pub(super) async fn open(params: &S3Params, counts: &Arc<Counts>) -> Result<Opened> {
-    let seconds = Duration::from_secs_f64;
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(seconds(CONNECT_TIMEOUT_S.min(params.timeout_s)))
-        .read_timeout(seconds(params.timeout_s))
-        .build();
-    let http_client = http_client()?;
+    let http_client = SharedHttpClient::new(Bounded(http_client()?));
     let mut loader =
         aws_config::defaults(BehaviorVersion::latest()).http_client(http_client.clone());
     if let Some(profile) = &params.profile {
@@ -103,8 +110,9 @@ pub(super) async fn open(params: &S3Params, counts: &Arc<Counts>) -> Result<Open
                 .token_bucket(TokenBucket::unlimited())
                 .build(),
         )
-        .timeout_config(timeouts)
-        // Bodies have a timeout of their own, a part at a time.
+        .retry_classifier(NeverTooLarge)
+        .timeout_config(timeouts(params.timeout_s))
+        // Bodies of objects have bounds of their own.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .interceptor(Counter(Arc::clone(counts)))
         .build();

@@ -80,7 +80,8 @@ impl Prefix {
             ),
             Kind::Refused => format!(
                 "cannot {what}: the credentials are not accepted; check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and \
-                 AWS_SESSION_TOKEN, or the profile, and this machine's clock"
+                 AWS_SESSION_TOKEN, or the profile, and this machine's clock{}",
+                if verb == Verb::Put { OR_CHECKSUMS } else { "" }
             ),
             Kind::Timeout => format!(
                 "cannot {what}: no answer within {} s, tried {tried} times; check the network or raise --s3-timeout, \
@@ -90,6 +91,15 @@ impl Prefix {
             Kind::Damaged => format!(
                 "cannot {what}: what came was incomplete or damaged, tried {tried} times; {again}"
             ),
+            Kind::TooLarge => format!(
+                "cannot {what}: more comes than can be right; check that {} is a server of S3, and the network before it",
+                connection.endpoint().unwrap_or("S3")
+            ),
+            Kind::Moved => format!(
+                "cannot {what}: {} sends to another address, which is not followed; name the server itself with \
+                 --endpoint-url (http:// or https://), or the bucket's region with --region",
+                connection.endpoint().unwrap_or("S3")
+            ),
             Kind::Busy => format!(
                 "cannot {what}: S3 could not serve it, tried {tried} times; wait a little, {again}"
             ),
@@ -98,10 +108,9 @@ impl Prefix {
                  {again}",
                 connection.endpoint().unwrap_or("S3")
             ),
-            Kind::Other if verb == Verb::Put && is_of_checksums(&failure.text) => format!(
-                "cannot {what}; where the server does not know the checksums of uploads, set \
-                 AWS_REQUEST_CHECKSUM_CALCULATION=when_required"
-            ),
+            Kind::Other if verb == Verb::Put && is_of_checksums(&failure.text) => {
+                format!("cannot {what}{OR_CHECKSUMS}")
+            }
             Kind::Other => format!("cannot {what}"),
         };
         Error::Bucket {
@@ -138,6 +147,11 @@ impl Prefix {
         )
     }
 }
+
+/// What else may be wrong with an upload: a server that does not know the headers may take the signature over them for
+/// another one.
+const OR_CHECKSUMS: &str = "; where the server does not know the checksums of uploads, set \
+                            AWS_REQUEST_CHECKSUM_CALCULATION=when_required";
 
 /// Whether a server seems not to know the checksums that come with an upload.
 fn is_of_checksums(text: &str) -> bool {

@@ -6,6 +6,8 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
+use super::bounded::{MAX_ANSWER_BYTES, is_too_large};
+
 /// A request that failed for good: what could be tried again was.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -39,6 +41,10 @@ pub(crate) enum Kind {
     Timeout,
     /// The body broke off, or was not what its checksum says.
     Damaged,
+    /// More bytes than can be right.
+    TooLarge,
+    /// The server names another address.
+    Moved,
     /// S3 asked for fewer requests, or had a fault of its own.
     Busy,
     /// No connection.
@@ -86,6 +92,10 @@ where
         if let Some(failure) = of_credentials(&error) {
             return failure;
         }
+        if is_too_large(&error) {
+            let text = format!("the answer has more than {MAX_ANSWER_BYTES} bytes");
+            return Self::new(Kind::TooLarge, text);
+        }
         match &error {
             SdkError::TimeoutError(_) => Self::new(Kind::Timeout, "no answer in time"),
             // A host that does not take a connection takes none for the next object either.
@@ -122,9 +132,8 @@ where
         .as_service_error()
         .and_then(|e| e.message())
         .filter(|text| !text.is_empty());
-    let region = error
-        .raw_response()
-        .and_then(|r| r.headers().get("x-amz-bucket-region"));
+    let header = |name: &str| error.raw_response().and_then(|r| r.headers().get(name));
+    let region = header("x-amz-bucket-region").map(ToOwned::to_owned);
     let kind = match (code.unwrap_or_default(), status) {
         ("NoSuchBucket" | "NoSuchAccessPoint", _) => Kind::NoSuchBucket,
         ("NoSuchKey", _) => Kind::NoSuchKey,
@@ -141,9 +150,13 @@ where
         ("AuthorizationHeaderMalformed", _) if !said.unwrap_or_default().contains("region") => {
             Kind::Refused
         }
-        ("PermanentRedirect" | "AuthorizationHeaderMalformed", _) | (_, 301 | 307) => {
-            Kind::Region(region.map(ToOwned::to_owned))
+        ("PermanentRedirect" | "TemporaryRedirect" | "AuthorizationHeaderMalformed", _) => {
+            Kind::Region(region)
         }
+        (_, 301..=303 | 307 | 308) => match region {
+            None => Kind::Moved,
+            region => Kind::Region(region),
+        },
         ("AccessDenied" | "AllAccessDisabled", _) | (_, 403) => Kind::Denied,
         ("RequestTimeout", _) => Kind::Timeout,
         ("SlowDown" | "ServiceUnavailable" | "InternalError" | "ThrottlingException", _)
@@ -153,6 +166,8 @@ where
         _ => Kind::Other,
     };
     let code = code.map_or_else(|| format!("status {status}"), ToOwned::to_owned);
+    let to = header("location").filter(|_| kind == Kind::Moved);
+    let said = to.or(said);
     let said = said.map_or_else(String::new, |text| format!(": {text}"));
     Failure::new(kind, format!("S3 says {code}{said}"))
 }

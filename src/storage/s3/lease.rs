@@ -1,5 +1,7 @@
 //! A folder in a bucket that one run writes to: an object that its holder renews, taken over when it no longer does.
 
+use std::fs::File;
+use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,9 +10,10 @@ use std::time::Duration;
 
 use super::explain::Verb;
 use super::failure::{Failure, Kind};
-use super::object::Condition;
+use super::object::{Condition, Size};
 use super::prefix::Prefix;
 use crate::error::{Error, Result};
+use crate::storage::digest::hex;
 use crate::storage::lock::{LOCK, holder};
 
 /// How often the holder writes the object anew.
@@ -32,8 +35,49 @@ pub(crate) struct Lease {
 #[derive(Debug)]
 struct Held {
     prefix: Prefix,
+    mark: Mark,
     etag: Mutex<String>,
     is_lost: AtomicBool,
+}
+
+/// What tells a lease from every other one, of this process or of another that looks the same.
+#[derive(Debug)]
+struct Mark(String);
+
+impl Mark {
+    fn new() -> Result<Self> {
+        let path = "/dev/urandom";
+        let mut bytes = [0; 8];
+        let read = File::open(path).and_then(|mut file| file.read_exact(&mut bytes));
+        read.map_err(Error::storage("read", path))?;
+        Ok(Self(hex(&bytes)))
+    }
+
+    /// Text of the object; another one each time, or it would have the same ETag.
+    fn text(&self, n_renewed: u64) -> String {
+        format!(
+            "{}\nlease {}, renewed {n_renewed} times\n",
+            holder(),
+            self.0
+        )
+    }
+}
+
+/// The object that says who has a folder.
+#[derive(Debug)]
+struct There {
+    etag: String,
+    text: String,
+}
+
+impl There {
+    fn is_of(&self, mark: &Mark) -> bool {
+        self.text.contains(&format!("\nlease {},", mark.0))
+    }
+
+    fn holder(&self) -> &str {
+        self.text.lines().next().unwrap_or_default()
+    }
 }
 
 impl Prefix {
@@ -43,13 +87,15 @@ impl Prefix {
     /// # Errors
     /// [`Error::Bucket`] if another run renews it, [`Error::Interrupted`].
     pub(crate) fn lease(&self) -> Result<Lease> {
-        let first = self.put_if(&Condition::Absent, 0)?;
+        let mark = Mark::new()?;
+        let first = self.put_if(&Condition::Absent, &mark, 0)?;
         let etag = match first {
             Some(etag) => etag,
-            None => self.take_over()?,
+            None => self.take_over(&mark)?,
         };
         let held = Arc::new(Held {
             prefix: self.clone(),
+            mark,
             etag: Mutex::new(etag),
             is_lost: AtomicBool::new(false),
         });
@@ -73,25 +119,25 @@ impl Prefix {
         })
     }
 
-    fn take_over(&self) -> Result<String> {
+    fn take_over(&self, mark: &Mark) -> Result<String> {
         let Some(there) = self.read_lock()? else {
-            let gone = self.put_if(&Condition::Absent, 0)?;
+            let gone = self.put_if(&Condition::Absent, mark, 0)?;
             return gone.ok_or_else(|| self.is_busy("another run"));
         };
         self.connection
             .wait(async { tokio::time::sleep(PATIENCE).await })?;
-        let taken = self.put_if(&Condition::Matches(there.0), 0)?;
-        taken.ok_or_else(|| self.is_busy(&there.1))
+        let holder = there.holder().to_owned();
+        let taken = self.put_if(&Condition::Matches(there.etag), mark, 0)?;
+        taken.ok_or_else(|| self.is_busy(&holder))
     }
 
-    /// ETag and text of the object.
-    fn read_lock(&self) -> Result<Option<(String, String)>> {
-        match self.connection.wait(self.get(LOCK, None, MAX_LOCK_BYTES))? {
-            Ok(content) => {
-                let text = String::from_utf8_lossy(&content.bytes);
-                let holder = text.lines().next().unwrap_or_default().to_owned();
-                Ok(Some((content.etag, holder)))
-            }
+    fn read_lock(&self) -> Result<Option<There>> {
+        let size = Size::AtMost(MAX_LOCK_BYTES);
+        match self.connection.wait(self.get(LOCK, None, size))? {
+            Ok(content) => Ok(Some(There {
+                text: String::from_utf8_lossy(&content.bytes).into_owned(),
+                etag: content.etag,
+            })),
             Err(Failure {
                 kind: Kind::NoSuchKey,
                 ..
@@ -101,21 +147,23 @@ impl Prefix {
     }
 
     /// Writes the object on a condition; `None` where that is not met.
-    fn put_if(&self, condition: &Condition, n_renewed: u64) -> Result<Option<String>> {
-        // Other text each time, or it would have the same ETag.
-        let text = format!("{}\nrenewed {n_renewed} times\n", holder());
+    fn put_if(&self, condition: &Condition, mark: &Mark, n_renewed: u64) -> Result<Option<String>> {
         let put = self.put_on(
             LOCK,
-            text.into_bytes(),
+            mark.text(n_renewed).into_bytes(),
             "text/plain; charset=utf-8",
             condition,
         );
         match self.connection.wait_with_grace(put)? {
             Ok(etag) => Ok(Some(etag)),
+            // A request whose answer was lost is sent again, and then it is its own first try that is in the way.
             Err(Failure {
                 kind: Kind::Changed | Kind::NoSuchKey,
                 ..
-            }) => Ok(None),
+            }) => {
+                let there = self.read_lock()?.filter(|there| there.is_of(mark));
+                Ok(there.map(|there| there.etag))
+            }
             Err(failure) => match condition {
                 // Who may not read may not write on a condition: the lease stands and is not renewed.
                 Condition::Matches(etag) if failure.kind == Kind::Denied => Ok(Some(etag.clone())),
@@ -138,7 +186,8 @@ impl Prefix {
 impl Held {
     fn renew(&self, n: u64) -> Result<()> {
         let mut etag = self.etag.lock().unwrap_or_else(PoisonError::into_inner);
-        match self.prefix.put_if(&Condition::Matches(etag.clone()), n)? {
+        let condition = Condition::Matches(etag.clone());
+        match self.prefix.put_if(&condition, &self.mark, n)? {
             Some(renewed) => *etag = renewed,
             None => self.is_lost.store(true, Ordering::Relaxed),
         }

@@ -1,21 +1,21 @@
-//! The five requests that a run makes.
+//! The requests of a run that are about one object.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{EncodingType, RequestPayer, ServerSideEncryption};
-use percent_encoding::percent_decode_str;
+use aws_sdk_s3::types::{RequestPayer, ServerSideEncryption};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::client::timeouts;
 use super::counts::Counts;
 use super::failure::{Failure, Kind, innermost};
 use super::params::{Encryption, MAX_ATTEMPTS};
-use super::prefix::{Content, Listed, Prefix};
+use super::prefix::{Content, Prefix};
 use crate::storage::digest;
 
 /// Requests at once. An answer of S3 takes 20 to 100 ms (assumed), so this is 300 to 1,600 small objects a second; two
@@ -29,6 +29,24 @@ const MAX_TRUSTED_BYTES: u64 = 64 << 20;
 const FIRST_PAUSE_S: f64 = 0.2;
 /// Slowest upload that is waited for, a line of 1 Mbit/s; below, a connection counts as dead.
 const SLOWEST_UPLOAD_BYTES_PER_S: f64 = 125_000.0;
+/// Slowest download: of the same line a part, since all requests share it.
+const SLOWEST_DOWNLOAD_BYTES_PER_S: f64 = SLOWEST_UPLOAD_BYTES_PER_S / MAX_REQUESTS as f64;
+
+/// How many bytes an object may have.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Size {
+    AtMost(u64),
+    /// As it was listed.
+    Exactly(u64),
+}
+
+impl Size {
+    fn most_bytes(self) -> u64 {
+        match self {
+            Self::AtMost(n) | Self::Exactly(n) => n,
+        }
+    }
+}
 
 /// What must hold of the object that a write replaces.
 #[derive(Debug)]
@@ -50,58 +68,13 @@ enum Part<'a> {
 }
 
 impl Prefix {
-    /// A page of the listing, and the token of the next.
-    pub(super) async fn list_page(
-        &self,
-        token: Option<String>,
-    ) -> Result<(Vec<Listed>, Option<String>), Failure> {
-        self.count(|c| &c.lists, 1);
-        let page = self
-            .connection
-            .client()
-            .list_objects_v2()
-            .bucket(&self.bucket)
-            .prefix(&self.prefix)
-            .set_continuation_token(token)
-            // A key may hold what XML cannot.
-            .encoding_type(EncodingType::Url)
-            .set_request_payer(self.payer())
-            .send()
-            .await?;
-        let is_encoded = page.encoding_type() == Some(&EncodingType::Url);
-        let objects = page.contents().iter().map(|object| {
-            let key = object.key().unwrap_or_default();
-            let key = if is_encoded {
-                decoded(key)?
-            } else {
-                key.to_owned()
-            };
-            Ok(Listed {
-                key: key.strip_prefix(&self.prefix).unwrap_or(&key).to_owned(),
-                size_bytes: object.size().unwrap_or_default().unsigned_abs(),
-                etag: object.e_tag().unwrap_or_default().to_owned(),
-                modified: object
-                    .last_modified()
-                    .and_then(|at| SystemTime::try_from(*at).ok()),
-            })
-        });
-        let objects = objects.collect::<Result<Vec<_>, Failure>>()?;
-        let more = page.is_truncated() == Some(true);
-        let next = page.next_continuation_token.filter(|_| more);
-        if more && next.is_none() {
-            let text = "the listing goes on, but the server does not say where; it must know ListObjectsV2";
-            return Err(Failure::new(Kind::Other, text));
-        }
-        Ok((objects, next))
-    }
-
-    /// An object, whole and checked against its checksum; another state of it than `etag` is a failure, and so is more than
-    /// `most_bytes`.
+    /// An object, whole and checked against its checksum; another state of it than `etag` is a failure, and so is another
+    /// size.
     pub(crate) async fn get(
         &self,
         key: &str,
         etag: Option<&str>,
-        most_bytes: u64,
+        size: Size,
     ) -> Result<Content, Failure> {
         let mut bytes = Vec::new();
         let mut take = |part: Part<'_>| match part {
@@ -110,7 +83,7 @@ impl Prefix {
             }
             Part::Next(part) => bytes.extend_from_slice(part),
         };
-        let (etag, version_id) = self.get_parts(key, etag, most_bytes, &mut take).await?;
+        let (etag, version_id) = self.get_parts(key, etag, size, &mut take).await?;
         Ok(Content {
             bytes,
             etag,
@@ -125,7 +98,8 @@ impl Prefix {
             Part::First { .. } => hasher = digest::Hasher::default(),
             Part::Next(part) => hasher.update(part),
         };
-        self.get_parts(key, None, most_bytes, &mut take).await?;
+        let size = Size::AtMost(most_bytes);
+        self.get_parts(key, None, size, &mut take).await?;
         Ok(hasher.hex())
     }
 
@@ -134,10 +108,11 @@ impl Prefix {
         &self,
         key: &str,
         etag: Option<&str>,
-        most_bytes: u64,
+        size: Size,
         take: &mut (dyn FnMut(Part) + Send),
     ) -> Result<(String, Option<String>), Failure> {
         self.count(|c| &c.gets, 1);
+        let etag = etag.filter(|e| !e.is_empty());
         let mut attempt = 1;
         loop {
             let began = Instant::now();
@@ -147,20 +122,25 @@ impl Prefix {
                 .get_object()
                 .bucket(&self.bucket)
                 .key(self.full(key))
-                .set_if_match(etag.filter(|e| !e.is_empty()).map(ToOwned::to_owned))
+                .set_if_match(etag.map(ToOwned::to_owned))
                 .set_request_payer(self.payer())
                 .send()
                 .await?;
             let version_id = answer.version_id().map(ToOwned::to_owned);
             let etag_there = answer.e_tag().unwrap_or_default().to_owned();
-            match self.body(answer, most_bytes, take).await {
+            // A server may not know the condition.
+            if let Some(etag) = etag.filter(|etag| is_another(etag, &etag_there)) {
+                let text = format!("its ETag is {etag_there}, and {etag} was listed");
+                return Err(Failure::new(Kind::Changed, text));
+            }
+            match self.body(answer, size, take).await {
                 Ok(n_bytes) => {
                     self.count(|c| &c.received_bytes, n_bytes);
                     self.count(|c| &c.get_us, began.elapsed().as_micros() as u64);
                     return Ok((etag_there, version_id));
                 }
                 // The SDK repeats requests, but not a body that broke off on the way.
-                Err(_) if attempt < MAX_ATTEMPTS => {
+                Err(failure) if failure.kind != Kind::TooLarge && attempt < MAX_ATTEMPTS => {
                     tokio::time::sleep(pause(key, attempt)).await;
                     attempt += 1;
                 }
@@ -173,23 +153,30 @@ impl Prefix {
     async fn body(
         &self,
         answer: GetObjectOutput,
-        most_bytes: u64,
+        size: Size,
         take: &mut (dyn FnMut(Part) + Send),
     ) -> Result<u64, Failure> {
-        let expected = answer.content_length().map(i64::unsigned_abs);
+        let most_bytes = size.most_bytes();
+        let announced = answer.content_length().map(i64::unsigned_abs);
         let too_large = |n: u64| {
             let text =
                 format!("the server sends {n} bytes where at most {most_bytes} can be right");
-            Failure::new(Kind::Damaged, text)
+            Failure::new(Kind::TooLarge, text)
         };
-        if let Some(n) = expected.filter(|&n| n > most_bytes) {
+        if let Some(n) = announced.filter(|&n| n > most_bytes) {
             return Err(too_large(n));
         }
-        let patience = Duration::from_secs_f64(self.connection.params().timeout_s);
+        let expected = match size {
+            Size::Exactly(n) => Some(n),
+            Size::AtMost(_) => announced,
+        };
+        let patience_s = self.connection.params().timeout_s;
+        let patience = Duration::from_secs_f64(patience_s);
         let mut body = answer.body;
         take(Part::First {
-            n_bytes: expected.unwrap_or_default(),
+            n_bytes: announced.unwrap_or_default(),
         });
+        let began = Instant::now();
         let mut n_bytes = 0;
         loop {
             match tokio::time::timeout(patience, body.try_next()).await {
@@ -204,6 +191,11 @@ impl Prefix {
                     n_bytes += part.len() as u64;
                     if n_bytes > most_bytes {
                         return Err(too_large(n_bytes));
+                    }
+                    let passed_s = began.elapsed().as_secs_f64();
+                    if passed_s > patience_s + n_bytes as f64 / SLOWEST_DOWNLOAD_BYTES_PER_S {
+                        let text = format!("only {n_bytes} bytes came in {passed_s:.0} s");
+                        return Err(Failure::new(Kind::Timeout, text));
                     }
                     take(Part::Next(&part));
                 }
@@ -230,7 +222,7 @@ impl Prefix {
             let (prefix, requests) = (self.clone(), Arc::clone(&requests));
             reading.spawn(async move {
                 let _request = requests.acquire_owned().await;
-                let outcome = prefix.get(&key, None, most_bytes).await;
+                let outcome = prefix.get(&key, None, Size::AtMost(most_bytes)).await;
                 (key, outcome)
             });
         }
@@ -272,9 +264,6 @@ impl Prefix {
         while patience < slowest_s {
             patience *= 2.0;
         }
-        let timeouts = aws_sdk_s3::config::timeout::TimeoutConfig::builder()
-            .read_timeout(Duration::from_secs_f64(patience))
-            .build();
         let (if_match, if_none_match) = match condition {
             Condition::None => (None, None),
             Condition::Absent => (None, Some("*".to_owned())),
@@ -294,7 +283,7 @@ impl Prefix {
             .set_ssekms_key_id(key_id)
             .set_request_payer(self.payer())
             .customize()
-            .config_override(aws_sdk_s3::config::Builder::new().timeout_config(timeouts))
+            .config_override(aws_sdk_s3::config::Builder::new().timeout_config(timeouts(patience)))
             .send()
             .await?;
         self.count(|c| &c.sent_bytes, n_bytes);
@@ -318,25 +307,23 @@ impl Prefix {
         format!("{}{key}", self.prefix)
     }
 
-    fn payer(&self) -> Option<RequestPayer> {
+    pub(super) fn payer(&self) -> Option<RequestPayer> {
         self.connection
             .params()
             .request_payer
             .then_some(RequestPayer::Requester)
     }
 
-    fn count(&self, which: impl FnOnce(&Counts) -> &AtomicU64, n: u64) {
+    pub(super) fn count(&self, which: impl FnOnce(&Counts) -> &AtomicU64, n: u64) {
         which(self.connection.counts()).fetch_add(n, Ordering::Relaxed);
     }
 }
 
-/// A key as it was before S3 encoded it for XML: like a form's field, with `+` for a space.
-fn decoded(key: &str) -> Result<String, Failure> {
-    let spaced = key.replace('+', " ");
-    let decoded = percent_decode_str(&spaced).decode_utf8();
-    decoded
-        .map(std::borrow::Cow::into_owned)
-        .map_err(|_| Failure::new(Kind::Other, format!("a listed key is not UTF-8: {key}")))
+/// Whether two ETags name different states, as far as the second one is known. Servers differ in quotes and in the mark of
+/// weak ones.
+fn is_another(etag: &str, there: &str) -> bool {
+    let bare = |etag: &str| etag.trim_start_matches("W/").trim_matches('"').to_owned();
+    !there.is_empty() && bare(etag) != bare(there)
 }
 
 /// The pause before the next try: doubled each time, and spread over its second half, so that many readers do not come

@@ -10,7 +10,7 @@ use super::fetched::{Fetched, Unread, Wanted};
 use crate::error::{Error, Result};
 use crate::storage::digest;
 use crate::storage::rejection::Reason;
-use crate::storage::s3::{Failure, Kind, MAX_ATTEMPTS, MAX_REQUESTS, Prefix};
+use crate::storage::s3::{Failure, Kind, MAX_ATTEMPTS, MAX_REQUESTS, Prefix, Size};
 
 /// Bytes that are read ahead: 5 s of a 100 Mbit/s line, and a small part of what a run takes.
 const AHEAD_BYTES: u64 = 64 << 20;
@@ -116,7 +116,7 @@ async fn read_all(
         let prefix = prefix.clone();
         reading.spawn(async move {
             let outcome = prefix
-                .get(&file.key, Some(&file.etag), file.size_bytes)
+                .get(&file.key, Some(&file.etag), Size::Exactly(file.size_bytes))
                 .await;
             drop(request);
             let _ = send.send(outcome.map(|content| Fetched {
@@ -158,7 +158,11 @@ fn unread(prefix: &Prefix, key: &str, failure: Failure) -> Unread {
             Reason::Unreadable,
             format!("it came incomplete or damaged each time: {failure}"),
         ),
-        Kind::Other => (Reason::Unreadable, failure.to_string()),
+        Kind::TooLarge | Kind::Other => (Reason::Unreadable, failure.to_string()),
+        Kind::Moved => (
+            Reason::Unreadable,
+            format!("the server sends to another address, which is not followed: {failure}"),
+        ),
         _ => return Unread::Run(prefix.explain_read(key, failure)),
     };
     Unread::File(reason, message)

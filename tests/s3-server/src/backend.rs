@@ -15,7 +15,7 @@ use s3s_fs::FileSystem;
 
 use crate::Error;
 use crate::chunks::Chunks;
-use crate::conditions::{check_get, check_put};
+use crate::conditions::{Unconditional, check_get, check_put};
 use crate::index::{Index, hex};
 use crate::listing::{self, Query};
 use crate::seed;
@@ -70,13 +70,14 @@ impl S3 for Backend {
         &self,
         req: S3Request<dto::GetObjectInput>,
     ) -> Answer<dto::GetObjectOutput> {
+        let is_conditional = req.extensions.get::<Unconditional>().is_none();
         let input = req.input;
         let entry = self
             .index
             .get(&input.bucket, &input.key, input.version_id.as_deref())?;
         check_get(
-            input.if_match.as_ref(),
-            input.if_none_match.as_ref(),
+            input.if_match.as_ref().filter(|_| is_conditional),
+            input.if_none_match.as_ref().filter(|_| is_conditional),
             &entry,
         )?;
         let whole = 0..entry.size_bytes;

@@ -6,9 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::StreamExt;
 use http_body_util::{BodyExt, StreamBody};
-use hyper::Response;
 use hyper::body::Frame;
-use hyper::header::CONTENT_LENGTH;
+use hyper::header::{CONTENT_LENGTH, HeaderMap};
+use hyper::{Response, StatusCode};
 use s3s::Body;
 
 use crate::front::HangUp;
@@ -88,6 +88,51 @@ pub async fn endless(answer: Response<Body>) -> Result<Response<Body>, HangUp> {
         .headers_mut()
         .insert(CONTENT_LENGTH, page.len().into());
     Ok(answer.map(|()| Body::from(page)))
+}
+
+/// The first half of the body as if it were the whole.
+pub async fn cut(answer: Response<Body>) -> Result<Response<Body>, HangUp> {
+    let (mut answer, mut head) = collected(answer).await?;
+    head.truncate(head.len() / 2);
+    without_checksums(answer.headers_mut());
+    answer
+        .headers_mut()
+        .insert(CONTENT_LENGTH, head.len().into());
+    Ok(answer.map(|()| Body::from(head)))
+}
+
+/// The body, of which each byte comes after a pause.
+pub async fn dripping(answer: Response<Body>, pause: Duration) -> Result<Response<Body>, HangUp> {
+    let (answer, body) = collected(answer).await?;
+    let bytes = futures::stream::iter(body).then(move |byte| async move {
+        tokio::time::sleep(pause).await;
+        Ok::<_, io::Error>(Frame::data(Bytes::copy_from_slice(&[byte])))
+    });
+    Ok(answer.map(|()| Body::http_body_unsync(StreamBody::new(bytes))))
+}
+
+/// White space without an end.
+pub fn flooding(answer: Response<Body>, status: Option<u16>) -> Response<Body> {
+    static SPACES: [u8; 64 << 10] = [b' '; 64 << 10];
+    let (mut answer, _) = answer.into_parts();
+    answer.headers.remove(CONTENT_LENGTH);
+    without_checksums(&mut answer.headers);
+    if let Some(status) = status.and_then(|status| StatusCode::from_u16(status).ok()) {
+        answer.status = status;
+    }
+    let pieces = futures::stream::repeat_with(|| {
+        Ok::<_, io::Error>(Frame::data(Bytes::from_static(&SPACES)))
+    });
+    Response::from_parts(answer, Body::http_body_unsync(StreamBody::new(pieces)))
+}
+
+fn without_checksums(headers: &mut HeaderMap) {
+    let names: Vec<_> = headers.keys().cloned().collect();
+    for name in names {
+        if name.as_str().starts_with("x-amz-checksum-") {
+            headers.remove(name);
+        }
+    }
 }
 
 /// The body apart, with its length written in the headers, where it is not yet: the new body will not know it.

@@ -5,6 +5,10 @@ use s3s::{S3Error, S3Result, s3_error};
 
 use crate::index::Entry;
 
+/// Of a request, by its extensions: conditions are not looked at, as by a server that does not know them.
+#[derive(Debug, Clone, Copy)]
+pub struct Unconditional;
+
 fn holds(condition: &ETagCondition, entry: &Entry) -> bool {
     condition
         .as_etag()

@@ -50,6 +50,19 @@ pub enum Kind {
     Claim { bytes: u64 },
     /// A listing whose next page is always the same
     Endless {},
+    /// The object has the content of this file first, and no condition is looked at
+    Unconditional { file: Option<PathBuf> },
+    /// Half of the body as if it were all, without a checksum
+    Cut {},
+    /// A byte of the body at a time
+    Drip {
+        #[serde(rename = "seconds", deserialize_with = "duration")]
+        pause: Duration,
+    },
+    /// A body without an end, of this status
+    Flood { status: Option<u16> },
+    /// An S3 error for who sends a checksum
+    Checksums { status: u16, code: String },
 }
 
 impl Kind {
@@ -67,6 +80,11 @@ impl Kind {
             Self::Refuse {} => "refuse",
             Self::Claim { .. } => "claim",
             Self::Endless {} => "endless",
+            Self::Unconditional { .. } => "unconditional",
+            Self::Cut {} => "cut",
+            Self::Drip { .. } => "drip",
+            Self::Flood { .. } => "flood",
+            Self::Checksums { .. } => "checksums",
         }
     }
 }

@@ -1,19 +1,22 @@
 //! Who answers a request: the control plane, the metadata service, a fault, or S3.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper::header::HeaderValue;
+use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Method, Request, Response};
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{Body, S3Error, S3ErrorCode};
 
 use crate::access::{Access, Keys};
 use crate::backend::Backend;
-use crate::broken::{Second, claimed, corrupted, endless, halved};
+use crate::broken::{Second, claimed, corrupted, cut, dripping, endless, flooding, halved};
+use crate::conditions::Unconditional;
 use crate::control;
 use crate::faults::{Faults, Kind};
 use crate::index::Index;
@@ -116,16 +119,28 @@ impl Front {
         if matches!(fault, Some(Kind::Refuse {})) {
             return Err(HangUp);
         }
-        let request = received(request).await?;
+        let mut request = received(request).await?;
         match fault {
-            Some(Kind::Error { .. }) => return fault.and_then(error).ok_or(HangUp),
+            Some(Kind::Error {
+                status,
+                code,
+                message,
+                headers,
+            }) => return error(*status, code, message, headers).ok_or(HangUp),
+            Some(Kind::Checksums { status, code }) if has_checksum(&request) => {
+                let message = "The header x-amz-checksum-crc32 is not known";
+                return error(*status, code, message, &BTreeMap::new()).ok_or(HangUp);
+            }
             Some(Kind::Delay { wait }) => tokio::time::sleep(*wait).await,
             // About a bucket there is no object to change.
             Some(Kind::Delete {} | Kind::Replace { .. }) if target.key.is_empty() => {}
             Some(Kind::Delete {}) => self.index.remove(&target.bucket, &target.key),
-            Some(Kind::Replace { file }) => {
-                let entry = seed::entry(file).map_err(|_| HangUp)?;
-                self.index.put(&target.bucket, &target.key, entry);
+            Some(Kind::Replace { file }) => self.replace(target, file)?,
+            Some(Kind::Unconditional { file }) => {
+                request.extensions_mut().insert(Unconditional);
+                if let Some(file) = file {
+                    self.replace(target, file)?;
+                }
             }
             _ => {}
         }
@@ -136,8 +151,18 @@ impl Front {
             Some(Kind::Corrupt {}) => corrupted(answer).await,
             Some(Kind::Claim { bytes }) => claimed(answer, *bytes).await,
             Some(Kind::Endless {}) => endless(answer).await,
+            Some(Kind::Cut {}) => cut(answer).await,
+            Some(Kind::Drip { pause }) => dripping(answer, *pause).await,
+            Some(Kind::Flood { status }) => Ok(flooding(answer, *status)),
             _ => Ok(answer),
         }
+    }
+
+    /// The object has the content of this file from now on.
+    fn replace(&self, target: &Target, file: &Path) -> Result<(), HangUp> {
+        let entry = seed::entry(file).map_err(|_| HangUp)?;
+        self.index.put(&target.bucket, &target.key, entry);
+        Ok(())
     }
 
     /// S3 numbers its answers, and clients show the number in their errors.
@@ -161,24 +186,29 @@ async fn received(request: Request<Incoming>) -> Result<Request<Body>, HangUp> {
     Ok(Request::from_parts(parts, Body::from(body)))
 }
 
-/// The error of a rule, as S3 writes it; `None` for another kind.
-fn error(kind: &Kind) -> Option<Response<Body>> {
-    let Kind::Error {
-        status,
-        code,
-        message,
-        headers,
-    } = kind
-    else {
-        return None;
-    };
+/// Whether a checksum comes with the request, or is announced.
+fn has_checksum<B>(request: &Request<B>) -> bool {
+    let mut names = request.headers().keys().map(HeaderName::as_str);
+    names.any(|name| {
+        name.starts_with("x-amz-checksum-") && name != "x-amz-checksum-mode"
+            || name == "x-amz-sdk-checksum-algorithm"
+    })
+}
+
+/// The error of a rule, as S3 writes it.
+fn error(
+    status: u16,
+    code: &str,
+    message: &str,
+    headers: &BTreeMap<String, String>,
+) -> Option<Response<Body>> {
     let code = S3ErrorCode::from_bytes(code.as_bytes())?;
-    let mut answer = S3Error::with_message(code, message.clone())
+    let mut answer = S3Error::with_message(code, message.to_owned())
         .to_http_response()
         .ok()?;
-    *answer.status_mut() = (*status).try_into().ok()?;
+    *answer.status_mut() = status.try_into().ok()?;
     for (name, value) in headers {
-        let name: hyper::header::HeaderName = name.parse().ok()?;
+        let name: HeaderName = name.parse().ok()?;
         answer
             .headers_mut()
             .insert(name, HeaderValue::from_str(value).ok()?);

@@ -1,6 +1,7 @@
 //! The one kind of plan there is: a union of one-row projections of our function, a task each. Whoever reaches a port of a
 //! member could send any other, which would read and write files; none is taken.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use ballista_core::JobId;
@@ -12,6 +13,8 @@ use bytes::BufMut;
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::config::ConfigOptions;
+use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::TaskContext;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr, expressions::Literal};
@@ -50,7 +53,7 @@ pub fn plan(texts: &[String]) -> Result<Arc<dyn ExecutionPlan>> {
 }
 
 /// Refuses whatever [`plan`] did not make. The scheduler cuts a plan down to the tasks of one worker: then nothing stands below
-/// the other projections, a source without a partition.
+/// the other projections: rows in memory, of which there are none.
 fn check(plan: &Arc<dyn ExecutionPlan>) -> Result<()> {
     let parts = match plan.is::<UnionExec>() {
         true => plan.children(),
@@ -67,9 +70,17 @@ fn is_a_task(plan: &Arc<dyn ExecutionPlan>) -> bool {
         return false;
     };
     let input = projection.input();
-    let n_partitions = input.properties().output_partitioning().partition_count();
-    let is_row = input.is::<PlaceholderRowExec>() || n_partitions == 0;
+    let is_row = input.is::<PlaceholderRowExec>() || is_nothing(input);
     is_row && matches!(projection.expr(), [call] if is_a_call(&call.expr))
+}
+
+fn is_nothing(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    let Some(source) = plan.downcast_ref::<DataSourceExec>() else {
+        return false;
+    };
+    let source: &dyn Any = source.data_source().as_ref();
+    let rows = source.downcast_ref::<MemorySourceConfig>();
+    rows.is_some_and(|rows| rows.partitions().is_empty())
 }
 
 fn is_a_call(expr: &Arc<dyn PhysicalExpr>) -> bool {
@@ -234,7 +245,12 @@ mod tests {
         let ours = || call(FUNCTION, vec![text()]);
         assert!(check(&(project(vec![ours()], row.clone()) as _)).is_ok());
 
-        let bad: [Arc<dyn ExecutionPlan>; 9] = [
+        // As the scheduler cuts it down.
+        let nothing = || MemorySourceConfig::try_new_exec(&[], empty.clone(), None).unwrap();
+        assert!(check(&(project(vec![ours()], nothing()) as _)).is_ok());
+        let none = EmptyExec::new(Arc::clone(&empty)).with_partitions(0);
+
+        let bad: [Arc<dyn ExecutionPlan>; 12] = [
             row.clone(),
             project(vec![text()], row.clone()),
             project(vec![call("another", vec![text()])], row.clone()),
@@ -242,6 +258,12 @@ mod tests {
             project(vec![call(FUNCTION, vec![ours()])], row.clone()),
             project(vec![ours(), ours()], row.clone()),
             project(vec![ours()], Arc::new(EmptyExec::new(Arc::clone(&empty)))),
+            project(vec![ours()], Arc::new(none)),
+            project(
+                vec![ours()],
+                MemorySourceConfig::try_new_exec(&[vec![]], empty.clone(), None).unwrap(),
+            ),
+            nothing(),
             Arc::new(CoalescePartitionsExec::new(of(2))),
             UnionExec::try_new(vec![
                 of(2).children()[0].clone(),
