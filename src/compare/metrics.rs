@@ -105,7 +105,7 @@ pub(super) fn metrics(baseline: &Run, now: &Run) -> Vec<Metric> {
 
 /// The numbers that came out of a projection, in the baseline and in this run, by name.
 fn figures(records: [Option<&ProjectionRecord>; 2]) -> Vec<(&str, [Option<&Figure>; 2])> {
-    let of = records.map(|record| record.map_or(&[][..], |record| &record.figures));
+    let of = records.map(|record| record.map_or(&[][..], |record| record.figures.as_slice()));
     // Of several by one name the first.
     let by_name = of.map(|figures| -> BTreeMap<&str, &Figure> {
         let last_first = figures.iter().rev();

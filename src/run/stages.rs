@@ -33,8 +33,9 @@ pub(super) fn mending<T>(
         if mended.values().any(|&n| n > MAX_MENDED) || shards.is_empty() {
             return Err(Error::Damaged { shards });
         }
+        let them = if shards.len() == 1 { "it" } else { "them" };
         control.note(&format!(
-            "{}; this run computes that again",
+            "{}; this run computes {them} again",
             damaged(&shards)
         ));
         control.stages.clear();

@@ -61,10 +61,11 @@ impl Finding {
     }
 
     fn new(what: impl Into<String>, state: State, detail: impl Into<String>) -> Self {
+        let (what, detail): (String, String) = (what.into(), detail.into());
         Self {
-            what: shortened(&what.into(), MAX_NAME),
+            what: shortened(&what, MAX_NAME),
             state,
-            detail: shortened(&detail.into(), MAX_DETAIL),
+            detail: shortened(&detail, MAX_DETAIL),
         }
     }
 

@@ -1,7 +1,8 @@
 //! Each call, each request and each allocation of a run fails in turn, or is the last one before the process is killed.
 //!
-//! The points are counted up from 1 until a run passes without a fault, as SQLite's tests do. By default a point has one kind
-//! of fault, in turn, and of requests and allocations some fail; `FRUITS_POINTS=all` leaves nothing out.
+//! The points are counted up from 1 until a run passes without a fault, as SQLite's tests do; `FRUITS_POINTS=all` meets them all,
+//! with every kind of fault. By default there are some of each call and thread, and of the requests and allocations, and each kind
+//! has its turn.
 
 mod bucket;
 mod calls;
@@ -14,11 +15,23 @@ use std::process::Command;
 use fruits::storage::digest;
 use serde_json::Value;
 
+use crate::images;
 use crate::run::{Report, assert_same_results, html_without_timing, project};
+
+/// What a record names.
+const OUTPUTS: [&str; 5] = [
+    "manifest.parquet",
+    "embeddings.parquet",
+    "pca.parquet",
+    "rejected.csv",
+    "duplicates.csv",
+];
 
 /// A run of two shards, its earlier report in the same place, and what must come out.
 struct Bench {
     folder: tempfile::TempDir,
+    /// Elsewhere, since reads of images may fail: each has a row then.
+    input: tempfile::TempDir,
     /// Options that say how images are described.
     descriptor: Vec<String>,
 }
@@ -27,13 +40,24 @@ impl Bench {
     fn new(descriptor: &[&str]) -> Self {
         let bench = Self {
             folder: tempfile::tempdir().expect("a folder"),
+            input: tempfile::tempdir().expect("a folder"),
             descriptor: descriptor.iter().map(ToString::to_string).collect(),
         };
         fs::create_dir(bench.at("tmp")).expect("a folder");
-        let warm = bench.at("warm");
-        bench.run(&bench.at("reference"), &warm).expect(0);
-        let old = bench.run(&bench.at("old"), &warm);
-        old.args(["--seed", "7"]).expect(0);
+        images::sample(bench.input.path(), 5, 27);
+        let classes = images::classes();
+        images::put(bench.input.path(), &classes[4], "words.jpg", b"no image");
+        bench
+            .run(&bench.at("reference"), &bench.at("warm"))
+            .expect(0);
+        // No file of it is one of the new report.
+        let old = bench.run(&bench.at("old"), &bench.at("old-cache"));
+        let old = old.args(["--classes", &classes[0], "--classes", &classes[1]]);
+        old.expect(0);
+        for name in OUTPUTS {
+            let [old, new] = ["old", "reference"].map(|of| fs::read(bench.at(of).join(name)));
+            assert!(old.expect(name) != new.expect(name), "{name}");
+        }
         bench
     }
 
@@ -48,12 +72,12 @@ impl Bench {
     fn with(&self, report: Report, out: &Path, cache: &Path) -> Report {
         let report = report
             .arg("--input")
-            .arg(project().join("data-sample"))
+            .arg(self.input.path())
             .arg("--out")
             .arg(out)
             .arg("--cache")
             .arg(cache)
-            .args(["--limit", "136", "--components", "8", "--iterations", "300"])
+            .args(["--components", "8", "--iterations", "300"])
             .env("TMPDIR", self.at("tmp"));
         self.descriptor.iter().fold(report, Report::arg)
     }
@@ -113,14 +137,7 @@ fn check_outputs(record: &[u8], read: impl Fn(&str) -> Option<Vec<u8>>, what: &s
     let record: Value = serde_json::from_slice(record).expect("JSON");
     let outputs = record["provenance"]["outputs"].as_array().expect("outputs");
     let names: Vec<_> = outputs.iter().filter_map(|o| o["name"].as_str()).collect();
-    let all = [
-        "manifest.parquet",
-        "embeddings.parquet",
-        "pca.parquet",
-        "rejected.csv",
-        "duplicates.csv",
-    ];
-    assert_eq!(names, all, "{what}");
+    assert_eq!(names, OUTPUTS, "{what}");
     for (output, name) in outputs.iter().zip(names) {
         let bytes = read(name).unwrap_or_else(|| panic!("{what}: no {name}"));
         assert_eq!(output["sha256"], digest::of(bytes), "{what}: {name}");
@@ -138,17 +155,6 @@ fn check_named(stderr: &str, what: &str) {
 /// Whether nothing is left out, which takes the better part of an hour.
 fn all_points() -> bool {
     std::env::var("FRUITS_POINTS").is_ok_and(|v| v == "all")
-}
-
-/// The `n`-th of the points that have `n_points` in all, from 0: the kinds of faults that it meets. All of them where nothing is
-/// left out; else as few as have each kind met by some point.
-fn kinds<T: Copy>(kinds: &[T], n: usize, n_points: usize) -> Vec<T> {
-    let n_each = match all_points() {
-        true => kinds.len(),
-        false => kinds.len().div_ceil(n_points.max(1)),
-    };
-    let of_point = n * n_each..(n + 1) * n_each;
-    of_point.map(|i| kinds[i % kinds.len()]).collect()
 }
 
 /// A library of `tests/fixtures`, compiled for `LD_PRELOAD`.

@@ -38,7 +38,7 @@ fn bounded(server: &Server, arguments: &[&str]) -> Said {
 /// A run against a server with `rule` ends with exit code 6 and these words.
 fn ends(rule: Value, words: &[&str]) {
     let folder = tempfile::tempdir().expect("a folder");
-    images::sample(folder.path(), 2, 2);
+    images::sample(folder.path(), 2, 3);
     let told = rule.to_string();
     let server = server().photos("", folder.path()).fault(rule).start();
     let said = bounded(&server, &["--s3-timeout", "1"]);
@@ -88,7 +88,8 @@ fn an_answer_that_does_not_end_ends_the_run() {
     );
     let written = json!({"kind": "flood", "method": "PUT", "key": "report/.fruits-probe"});
     ends(written, &["write", "more comes than can be right"]);
-    let removed = json!({"kind": "flood", "method": "DELETE", "key": "report/.fruits-probe"});
+    let removed =
+        json!({"kind": "flood", "status": 200, "method": "DELETE", "key": "report/.fruits-probe"});
     ends(removed, &["remove", "more comes than can be right"]);
 }
 

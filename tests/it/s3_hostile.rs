@@ -1,8 +1,9 @@
 //! Buckets as nobody wants them: keys that no file could have, very many objects, large ones.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 
 use fruits::load::{LoadParams, Loaded, load, read};
 use fruits::s3::{Connection, Prefix, S3Params};
@@ -270,22 +271,27 @@ fn a_server_that_lies_about_lengths_and_pages_is_found_out() {
 fn answering(pages: Vec<String>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("a port"));
+    let pages = Arc::new(Mutex::new(pages.into_iter()));
     std::thread::spawn(move || {
-        let mut pages = pages.into_iter();
+        // A client may open another connection while one is still there.
         for stream in listener.incoming().flatten() {
-            let mut lines = BufReader::new(&stream).lines();
-            while let Some(Ok(line)) = lines.next() {
-                if !line.is_empty() {
-                    continue;
-                }
-                let page = pages.next().unwrap_or_default();
-                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", page.len());
-                let answer = [head, page].concat();
-                (&stream).write_all(answer.as_bytes()).expect("a client");
-            }
+            let pages = Arc::clone(&pages);
+            std::thread::spawn(move || answer(&stream, &pages));
         }
     });
     url
+}
+
+fn answer(mut stream: &TcpStream, pages: &Mutex<std::vec::IntoIter<String>>) {
+    for line in BufReader::new(stream).lines().map_while(Result::ok) {
+        if !line.is_empty() {
+            continue;
+        }
+        let page = pages.lock().expect("no panic").next().unwrap_or_default();
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", page.len());
+        let answer = [head, page].concat();
+        stream.write_all(answer.as_bytes()).expect("a client");
+    }
 }
 
 /// A page that names these keys with the largest size there is, and the next page.

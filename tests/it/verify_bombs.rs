@@ -114,7 +114,8 @@ fn no_position_breaks_a_comparison() {
 #[test]
 fn a_footer_that_two_readers_read_in_two_ways_is_a_finding() {
     let out = copy(&small().out());
-    let footer = b"\x15\x02\x19\x1c\x48\x01\x61\x15\x00\x15\x00\x16\x00\x19\x0c\x16\xfc\xff\xff\xff\xff\x07\x00";
+    let footer =
+        b"\x15\x02\x19\x1c\x48\x01\x61\x15\x00\x00\x16\x00\x19\x0c\x16\xfc\xff\xff\xff\xff\x07\x00";
     let length = (footer.len() as u32).to_le_bytes();
     let file = [&b"PAR1"[..], footer, &length, b"PAR1"].concat();
     fs::write(out.path().join("manifest.parquet"), file).expect("a file");

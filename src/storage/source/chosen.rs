@@ -69,7 +69,7 @@ mod tests {
             "none",
             "a//2",
         ];
-        let keys = keys.map(str::to_owned).into_iter().collect();
+        let keys: BTreeSet<String> = keys.map(str::to_owned).into_iter().collect();
         let found = list(folder.path(), &keys, &mut |_| true).unwrap();
         let names: Vec<_> = found
             .objects

@@ -1,34 +1,41 @@
-//! Each large allocation of a run: of the program, and of ONNX Runtime in it.
+//! Each large allocation of the program, and each of ONNX Runtime in it.
 
 use super::{Bench, all_points, preloaded};
-use crate::run::{project, tell};
+use crate::run::{Report, project, tell};
 
 /// What the preloaded library says before it refuses.
 const REFUSED: &str = "this allocation fails\n";
 
-/// Every `step`-th allocation fails, or each of them; `codes` are those that a run may end with. Gives how many failed.
-fn meet_all(bench: &Bench, step: usize, codes: &[i32]) -> usize {
+/// Every `step`-th allocation of `n_bytes` or more fails. `is_an_end` judges how a run may end that is not complete, by its
+/// code and by what it says after that. Gives how many failed.
+fn meet_all(
+    bench: &Bench,
+    n_bytes: usize,
+    step: usize,
+    which: impl Fn(Report) -> Report,
+    is_an_end: impl Fn(Option<i32>, &str) -> bool,
+) -> usize {
     let library = preloaded("no_memory", bench.folder.path());
-    let step = if all_points() { 1 } else { step };
     let mut n_points = 0;
     for k in (1..).step_by(step) {
-        let what = format!("allocation {k}");
+        let what = format!("allocation {k} of {n_bytes} bytes or more");
         let (out, cache) = bench.set(true);
         let run = bench.run(&out, &cache).env("LD_PRELOAD", &library);
-        let said = run.env("FAIL_AT", k.to_string()).finish();
+        let run = run.env("FAIL_AT", k.to_string());
+        let said = which(run.env("FAIL_BYTES", n_bytes.to_string())).finish();
         let Some((_, after)) = said.stderr.split_once(REFUSED) else {
             assert_eq!(said.code, Some(0), "{what}: {}", said.stderr);
             break;
         };
         n_points += 1;
-        // 0 where the program asked whether there is memory, and did without.
+        // 0 where it was asked whether there is memory, and there is a way without.
         let is_complete = said.code == Some(0);
-        if !is_complete {
-            let is_one = said.code.is_some_and(|code| codes.contains(&code));
-            assert!(is_one, "{what}: {:?}: {}", said.code, said.stderr);
-            let is_said = after.contains("memory") || after.contains("bad_alloc");
-            assert!(is_said, "{what}: {}", said.stderr);
-        }
+        assert!(
+            is_complete || is_an_end(said.code, after),
+            "{what}: {:?}: {}",
+            said.code,
+            said.stderr
+        );
         bench.recovers(&out, &cache, is_complete, &what);
     }
     n_points
@@ -36,18 +43,39 @@ fn meet_all(bench: &Bench, step: usize, codes: &[i32]) -> usize {
 
 #[test]
 fn an_allocation_that_fails_has_an_exit_code_and_loses_nothing() {
-    let n = meet_all(&Bench::new(&["--descriptor", "colour"]), 7, &[8]);
+    let bench = Bench::new(&["--descriptor", "colour"]);
+    let step = if all_points() { 1 } else { 4 };
+    let n = meet_all(
+        &bench,
+        1 << 20,
+        step,
+        |run| run,
+        |code, after| code == Some(8) && after.contains("memory allocation of"),
+    );
     tell(&format!("{n} allocations"));
     assert!(n > 5, "{n} points only");
 }
 
-/// An error of ONNX Runtime is one of the library; where it gives up the process, that has the code of memory.
+/// What ONNX Runtime notices is an error of the library, or ends the process with the code of memory. There is an allocation
+/// that it does not look at (41,728 bytes for a session, version 1.24.1): then the system ends the process, which the README says.
 #[test]
-fn an_allocation_of_onnx_runtime_that_fails_has_an_exit_code_too() {
+fn an_allocation_of_onnx_runtime_that_fails_loses_nothing_either() {
     let model = project().join("tests/fixtures/pool.onnx");
     let model = model.to_str().expect("UTF-8");
     let bench = Bench::new(&["--model", model, "--precision", "f32"]);
-    let n = meet_all(&bench, 7, &[1, 8]);
-    tell(&format!("{n} allocations with a network"));
+    let n_bytes = if all_points() { 1 << 10 } else { 1 << 14 };
+    let n = meet_all(
+        &bench,
+        n_bytes,
+        1,
+        |run| run.env("FAIL_IN_RUNTIME", "1"),
+        |code, after| match code {
+            Some(1) => after.contains("report: ") && after.contains("bad_alloc"),
+            Some(8) => after.contains("memory") || after.contains("foreign exceptions"),
+            Some(_) => false,
+            None => after.is_empty(),
+        },
+    );
+    tell(&format!("{n} allocations of ONNX Runtime"));
     assert!(n > 5, "{n} points only");
 }

@@ -28,7 +28,8 @@ fn parts(bytes: &[u8]) -> (&[u8], &[u8]) {
 /// Field 5 is written as a number, and the decoder reads a list of 2^31 - 1 texts there, whatever is written: 103 GB.
 #[test]
 fn a_field_is_known_by_its_number_and_its_kind() {
-    let footer = b"\x15\x02\x19\x1c\x48\x01\x61\x15\x00\x15\x00\x16\x00\x19\x0c\x16\xfc\xff\xff\xff\xff\x07\x00";
+    let footer =
+        b"\x15\x02\x19\x1c\x48\x01\x61\x15\x00\x00\x16\x00\x19\x0c\x16\xfc\xff\xff\xff\xff\x07\x00";
     assert!(refused(with_footer(b"PAR1", footer)).contains("its footer is damaged"));
 }
 
