@@ -91,8 +91,8 @@ impl Stream<'_> {
                     self.small(n_colours, 1)?;
                     width = match n_colours {
                         ..=2 => width.div_ceil(8),
-                        ..=4 => width.div_ceil(4),
-                        ..=16 => width.div_ceil(2),
+                        3..=4 => width.div_ceil(4),
+                        5..=16 => width.div_ceil(2),
                         _ => width,
                     };
                 }
