@@ -108,7 +108,7 @@ pub fn of_codes(n_groups: usize) -> [(&'static str, Vec<u8>); 4] {
         riff(&[extended(18, side), animation, frame(side, chunks)])
     };
     [
-        ("codes.webp", riff(&[picture.clone()])),
+        ("codes.webp", riff(std::slice::from_ref(&picture))),
         ("codes of alpha.webp", riff(&still)),
         ("codes of a frame.webp", frames(16, &[picture])),
         ("codes of its alpha.webp", frames(8, &[alpha, colours])),

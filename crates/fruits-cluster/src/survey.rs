@@ -84,7 +84,7 @@ mod tests {
     fn a_survey_is_bounded_before_it_is_decoded() {
         let good = of(ParquetCompression::Zstd(None));
         let (images, survey) = read_survey(&good).unwrap();
-        assert_eq!(images.get_column_names_str(), ["key"]);
+        assert_eq!(images.get_column_names(), ["key"]);
         assert_eq!(
             (survey.zeros, survey.sums),
             (vec![0, 1, 2], vec![1.0, 2.0, 3.0])

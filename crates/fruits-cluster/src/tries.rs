@@ -171,7 +171,7 @@ mod tests {
                 assert!(judged(&whole[..n]).is_ok(), "{n} bytes");
             }
             match (damaged, judged(&whole)) {
-                (Some(_), Err(Error::Damaged { shard })) => assert_eq!(shard, to),
+                (Some(_), Err(Error::Damaged { shards })) => assert_eq!(shards, [to]),
                 (None, Err(Error::Engine { .. })) => {}
                 (_, other) => panic!("{other:?}"),
             }
