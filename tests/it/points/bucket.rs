@@ -91,6 +91,8 @@ impl Bench {
         server.colour().expect(0);
         bench.reference = report(&server).expect("a report");
         bench.keys = server.keys("out");
+        let is_shown = |key: &String| !key.contains("/.");
+        assert!(bench.keys.iter().all(is_shown), "{:?}", bench.keys);
         bench.n_requests = server.log().len();
         bench
     }

@@ -238,7 +238,7 @@ impl Calls {
         met_by.len() * faults.len()
     }
 
-    /// Of each thread some points, from its first on; all faults have their turn.
+    /// Of each thread some points, from its first on, and all where names change; all faults have their turn.
     fn meet_some(&self, call: &str, faults: &[Fault], threads: &[&str]) -> usize {
         let mut n_met = 0;
         for thread in ["main", "other"] {
@@ -247,7 +247,11 @@ impl Calls {
             if points.is_empty() {
                 continue;
             }
-            let n = faults.len().max(2);
+            // In the order of names is what a record stands for.
+            let n = match call.starts_with("rename") || call.starts_with("unlink") {
+                true => points.len().max(faults.len()),
+                false => faults.len().max(2),
+            };
             let met = (0..n).map(|i| {
                 let k = points[i * points.len() / n];
                 self.meet(call, k, faults[i % faults.len()]).by
