@@ -5,7 +5,7 @@
     setup/advisories.py --check     says how old it is; fails if a lock file names a crate that was not looked up
 
 advisories/crates.txt names the commit it was taken from, its day, and the crates that were looked up. The files below
-advisories/crates are those of the database, unchanged.
+advisories/crates are those of the database as far as the check needs them: the table with versions, and the title.
 """
 
 import datetime
@@ -32,6 +32,13 @@ def git(clone, *arguments):
     return subprocess.run(["git", "-C", clone, *arguments], check=True, stdout=subprocess.PIPE).stdout
 
 
+def needed(advisory):
+    """Its table and its title, without the description."""
+    table, _, description = advisory.partition("\n```\n")
+    title = re.search("^# .+$", description, re.MULTILINE)
+    return f"{table}\n```\n\n{title[0]}\n"
+
+
 def refresh(clone):
     names = sorted(locked())
     commit, day = git(clone, "log", "-1", "--format=%H %cs", "HEAD").decode().split()
@@ -40,7 +47,7 @@ def refresh(clone):
     shutil.rmtree(SNAPSHOT / "crates", ignore_errors=True)
     for path in wanted:
         (SNAPSHOT / path).parent.mkdir(parents=True, exist_ok=True)
-        (SNAPSHOT / path).write_bytes(git(clone, "show", f"HEAD:{path}"))
+        (SNAPSHOT / path).write_text(needed(git(clone, "show", f"HEAD:{path}").decode()))
     NAMES.write_text("\n".join([HEAD.format(commit, day), *names]) + "\n")
     print(f"advisories: {len(wanted)} of {day} on {len(names)} crates")
 
