@@ -38,10 +38,13 @@ pub enum Error {
         shards: Vec<String>,
     },
     /// The files of a run could not be put in their place.
-    #[error("the report is whole in `{}`, since it could not be put in its place", folder.display())]
+    #[error("the report is whole in `{}`{}, since it could not be put in its place", folder.display(),
+        if *is_lasting { "" } else { " until the next run there" })]
     Unplaced {
         /// Where they are now.
         folder: PathBuf,
+        /// Whether they stay when another run begins.
+        is_lasting: bool,
         /// Why not.
         source: Box<Error>,
     },

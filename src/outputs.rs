@@ -60,7 +60,7 @@ pub fn publish(
             let exchanged = exchange(staged.path(), folder);
             return match exchanged {
                 Ok(()) => Ok(published),
-                Err(error) => Err(unplaced(staged.keep(), error)),
+                Err(error) => Err(unplaced(staged.keep(), false, error)),
             };
         }
         Place::Bucket(prefix) => prefix,
@@ -70,14 +70,15 @@ pub fn publish(
     let uploaded = claim.check().and_then(|()| upload(staged.path(), prefix));
     match uploaded {
         Ok(()) => Ok(published),
-        Err(error) => Err(unplaced(staged.keep(), error)),
+        Err(error) => Err(unplaced(staged.keep(), true, error)),
     }
 }
 
 /// Hours of work are in a report that could not be put in its place.
-fn unplaced(folder: PathBuf, error: Error) -> Error {
+fn unplaced(folder: PathBuf, is_lasting: bool, error: Error) -> Error {
     Error::Unplaced {
         folder,
+        is_lasting,
         source: Box::new(error),
     }
 }

@@ -72,7 +72,7 @@ fn committed(
         if let [first, others @ ..] = &unfit[..] {
             let more = match others.len() {
                 0 => "does not commit the shard beside it; this run computes it again".to_owned(),
-                n => format!("and {n} more do not commit the shards beside them; this run computes those again"),
+                n => format!("and {n} more do not commit the shards beside them; this run computes them again"),
             };
             control.note(&format!("`{first}` {more}"));
         }

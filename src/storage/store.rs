@@ -160,11 +160,10 @@ impl Store {
             }
             let bytes = read.get(&keys.receipt).map(Vec::as_slice);
             let size = sizes.get(&keys.data).copied();
-            let fits = fitting(bytes.unwrap_or_default(), size, shard);
-            if fits.is_none() {
+            fitting(bytes.unwrap_or_default(), size, shard).unwrap_or_else(|Unfit| {
                 unfit(format!("{prefix}{}", keys.receipt));
-            }
-            fits
+                None
+            })
         };
         Ok(plan.iter().map(receipt).collect())
     }
@@ -178,8 +177,7 @@ impl Store {
         let file = fs::symlink_metadata(data)
             .ok()
             .filter(fs::Metadata::is_file);
-        let fits = fitting(&bytes, file.map(|m| m.len()), shard);
-        fits.map(Some).ok_or(Unfit)
+        fitting(&bytes, file.map(|m| m.len()), shard)
     }
 
     /// Writes a shard, then its receipt; here first, then in the bucket. `images` has the column `features`
@@ -336,11 +334,14 @@ fn identities(images: &DataFrame) -> Option<Vec<(&str, &str, &str, u64)>> {
 /// A receipt that does not commit the shard it lies beside.
 struct Unfit;
 
-/// The receipt in these bytes, if it commits a shard whose file is so large.
-fn fitting(bytes: &[u8], size_bytes: Option<u64>, shard: &Shard) -> Option<Receipt> {
-    let receipt: Receipt = serde_json::from_slice(bytes).ok()?;
-    let is_whole = size_bytes == Some(receipt.size_bytes);
-    (is_whole && receipt.holds(shard)).then_some(receipt)
+/// The receipt in these bytes, which commits a shard whose file is so large; none if it commits it for now only: a file that
+/// could not be read then may be readable now.
+fn fitting(bytes: &[u8], size_bytes: Option<u64>, shard: &Shard) -> Result<Option<Receipt>, Unfit> {
+    let receipt: Receipt = serde_json::from_slice(bytes).map_err(|_| Unfit)?;
+    if size_bytes != Some(receipt.size_bytes) || !receipt.commits(shard) {
+        return Err(Unfit);
+    }
+    Ok(receipt.is_lasting().then_some(receipt))
 }
 
 /// A file of the size that a receipt may have; none if there is none. What is no file is not waited for.

@@ -7,7 +7,7 @@ use std::process::Command;
 use polars::prelude::*;
 use serde_json::json;
 
-use crate::run::{project, skipped};
+use crate::run::{project, read_frame, skipped};
 use crate::sample::rendered;
 
 #[test]
@@ -69,8 +69,7 @@ pub fn node(script: &str, arguments: &[PathBuf]) {
 
 /// What the cards must say, from the embeddings beside the report.
 fn expected_points(out: &Path) -> String {
-    let file = fs::File::open(out.join("embeddings.parquet")).expect("a file");
-    let frame = ParquetReader::new(file).finish().expect("parquet");
+    let frame = read_frame(&out.join("embeddings.parquet"));
     let text = |name: &str| {
         frame
             .column(name)

@@ -8,12 +8,14 @@ use fruits::Error;
 use fruits::load::{LabelRule, LoadParams, Loaded, load};
 use fruits::matrix::strings;
 use fruits::outputs::MANIFEST;
+use fruits::s3::{Connection, Prefix, S3Params};
 use fruits::schema::{KEY, LABEL, SPLIT};
 use fruits::source::{Source, Unread, Wanted};
 use polars::prelude::*;
 
+use crate::bucket::server;
 use crate::faults::fixture;
-use crate::run::{Report, json};
+use crate::run::{Report, json, read_frame};
 
 /// A folder with these files, all the same small image.
 pub fn folder(keys: &[&str]) -> tempfile::TempDir {
@@ -283,8 +285,7 @@ fn the_split_of_an_image_is_a_column_and_in_the_report() {
             .to_string()
             .contains("2 of 2 classes have images in several splits")
     );
-    let file = std::fs::File::open(out.join(MANIFEST)).expect("the manifest");
-    let manifest = ParquetReader::new(file).finish().expect("a frame");
+    let manifest = read_frame(&out.join(MANIFEST));
     let first_parts = strings(&manifest, KEY).expect("keys").into_iter();
     let first_parts: Vec<_> = first_parts
         .filter_map(|key| key.split('/').next())
@@ -301,5 +302,64 @@ fn the_split_of_an_image_is_a_column_and_in_the_report() {
     assert_eq!(
         record["source"]["label_rule"],
         "name of the folder that holds the image"
+    );
+}
+
+#[test]
+fn an_object_without_an_ending_makes_no_class_beside_known_images() {
+    let folder = folder(&[
+        "set/train/Apple/a.jpg",
+        "set/test/Apple/b.jpg",
+        "set/test/Apple/without",
+        "bare/Apple/1",
+        "bare/Pear/2",
+    ]);
+    for key in [
+        "set/models/checkpoint",
+        "set/models/Apple/last",
+        "set/train/index",
+    ] {
+        put(folder.path(), key, b"weights");
+    }
+    let marker = folder.path().join("set/models/checkpoint");
+    let server = server()
+        .photos("", folder.path())
+        .objects(&[("set/train/".to_owned(), marker)])
+        .arg("--public")
+        .start();
+    let connection = Connection::open(&S3Params {
+        endpoint_url: Some(server.url.clone()),
+        no_sign_request: true,
+        ..S3Params::default()
+    });
+    let connection = connection.expect("a connection");
+    let both = |name: &str| {
+        let there = Prefix::new(&connection, "photos", name).expect("a prefix");
+        let here = Source::folder(folder.path().join(name)).expect("a folder");
+        [Source::Bucket(there), here].map(|source| load(&source, &LoadParams::default()))
+    };
+    let [there, here] = both("set").map(|loaded| loaded.expect("images"));
+    let named = |loaded: &Loaded| {
+        loaded
+            .manifest
+            .select(["key", "label", "split"])
+            .expect("columns")
+    };
+    assert!(named(&there).equals(&named(&here)), "{}", there.manifest);
+    assert_eq!(there.manifest.height(), 3);
+    assert_eq!((there.n_listed, there.n_other), (6, 3));
+    assert_eq!((here.n_listed, here.n_other), (6, 3));
+    assert_eq!((there.n_left_behind, here.n_left_behind), (1, 0));
+    assert!(there.rejected.is_empty() && here.rejected.is_empty());
+    let said = there.warnings.join(" ");
+    assert!(said.contains("3 objects without an ending"), "{said}");
+    // Where no image is known, all may be.
+    let [there, here] = both("bare").map(|loaded| loaded.expect("images").manifest);
+    let columns = ["key", "label"];
+    assert!(
+        there
+            .select(columns)
+            .expect("it")
+            .equals(&here.select(columns).expect("it"))
     );
 }

@@ -135,6 +135,8 @@ fn a_report_that_cannot_be_put_in_its_place_is_kept_and_so_is_the_old_one() {
     let kept = kept.and_then(|rest| rest.split('`').next());
     let kept = PathBuf::from(kept.unwrap_or_else(|| panic!("{}", said.stderr)));
     assert_same_results(&kept, &folder.join("reference"));
+    let told = format!("`{}` until the next run there", kept.display());
+    assert!(said.stderr.contains(&told), "{}", said.stderr);
 
     // The next run there has it again.
     fs::remove_dir(out.join("index.html")).expect("a folder");

@@ -1,10 +1,11 @@
 //! A fluent way to start `report` and look at what it leaves.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use polars::prelude::*;
 use serde_json::Value;
 
 /// The binary, with a folder of its own for the cache, no `FRUITS_*` variable from outside but the runtime's, and no
@@ -201,4 +202,14 @@ pub fn skipped(missing: &str, reason: &str) {
 /// Straight to the stream: the test runner keeps what `eprintln!` writes to itself.
 pub fn tell(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+pub fn read_frame(parquet: &Path) -> DataFrame {
+    let file = File::open(parquet).expect("a file");
+    ParquetReader::new(file).finish().expect("Parquet")
+}
+
+pub fn write_frame(parquet: &Path, frame: &mut DataFrame) {
+    let file = File::create(parquet).expect("a file");
+    ParquetWriter::new(file).finish(frame).expect("written");
 }

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use crate::run::{Report, json, project};
+use crate::run::{Report, json, project, read_frame};
 
 /// A report of `data-sample/`, rendered once for all tests that look at one.
 pub fn rendered() -> PathBuf {
@@ -145,8 +145,7 @@ fn the_embeddings_hold_what_the_record_says() {
     use polars::prelude::*;
     let out = rendered();
     let run = json(out.join("run.json"));
-    let file = std::fs::File::open(out.join("embeddings.parquet")).expect("a file");
-    let frame = ParquetReader::new(file).finish().expect("parquet");
+    let frame = read_frame(&out.join("embeddings.parquet"));
     let names: Vec<String> = frame
         .get_column_names()
         .iter()

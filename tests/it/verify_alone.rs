@@ -6,7 +6,7 @@ use std::path::Path;
 use polars::prelude::*;
 
 use crate::images;
-use crate::run::Report;
+use crate::run::{Report, read_frame, write_frame};
 use crate::verify::{assert_differs, change, copy, line, verify};
 
 /// A run of few and small numbers, its images in `in`, its report in `out`.
@@ -16,24 +16,24 @@ fn tiny() -> tempfile::TempDir {
     images::sample(&input, 3, 4);
     images::put(&input, &images::classes()[0], "notes.txt", b"no image");
     images::put(&input, &images::classes()[0], "broken.jpg", b"no image");
-    Report::new()
-        .arg("--input")
-        .arg(&input)
-        .arg("--out")
-        .arg(&out)
-        .args(["--no-cache", "--descriptor", "colour", "--components", "3"])
-        .args(["--perplexity", "3", "--iterations", "260"])
-        .expect(0);
+    run(&input, &out);
     folder
 }
 
+fn run(input: &Path, out: &Path) {
+    Report::new()
+        .arg("--input")
+        .arg(input)
+        .arg("--out")
+        .arg(out)
+        .args(["--no-cache", "--descriptor", "colour", "--components", "3"])
+        .args(["--perplexity", "3", "--iterations", "260"])
+        .expect(0);
+}
+
 fn rows(path: &Path, n: usize) {
-    let file = fs::File::open(path).expect("a file");
-    let frame = ParquetReader::new(file).finish().expect("parquet");
-    let file = fs::File::create(path).expect("a file");
-    ParquetWriter::new(file)
-        .finish(&mut frame.head(Some(n)))
-        .expect("written");
+    let frame = read_frame(path);
+    write_frame(path, &mut frame.head(Some(n)));
 }
 
 #[test]
@@ -85,14 +85,7 @@ fn a_rerun_without_a_name_asks_for_the_folder() {
     let (input, out) = (tiny.path().join("in"), tiny.path().join("out"));
     let class = images::classes()[0].clone();
     std::os::unix::fs::symlink("/etc/passwd", input.join(&class).join("out.jpg")).expect("a link");
-    Report::new()
-        .arg("--input")
-        .arg(&input)
-        .arg("--out")
-        .arg(&out)
-        .args(["--no-cache", "--descriptor", "colour", "--components", "3"])
-        .args(["--perplexity", "3", "--iterations", "260"])
-        .expect(0);
+    run(&input, &out);
     let said = verify(&out).arg("--rerun").expect(2).stderr;
     assert!(
         said.contains("out.jpg") && said.contains("--input"),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use polars::prelude::*;
 use serde_json::{Value, json};
 
-use crate::run::json as json_of;
+use crate::run::{json as json_of, read_frame, write_frame};
 use crate::verify::{change, copy, small};
 use crate::verify_foreign::refused;
 
@@ -76,16 +76,12 @@ fn a_baseline_brings_no_more_than_a_run_holds() {
 
     let out = copy(&small().out());
     let path = out.path().join("manifest.parquet");
-    let file = fs::File::open(&path).expect("a file");
-    let mut frame = ParquetReader::new(file).finish().expect("parquet");
+    let mut frame = read_frame(&path);
     let long = vec!["a".repeat(5000); frame.height()];
     frame
         .with_column(Column::new("label".into(), long))
         .expect("a column");
-    let file = fs::File::create(&path).expect("a file");
-    ParquetWriter::new(file)
-        .finish(&mut frame)
-        .expect("written");
+    write_frame(&path, &mut frame);
     change(out.path(), |_| {});
     refused(out.path(), &["manifest.parquet", "longer than any path"]);
 }

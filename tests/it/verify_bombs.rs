@@ -5,7 +5,7 @@ use std::fs;
 use polars::prelude::*;
 use serde_json::json;
 
-use crate::run::Report;
+use crate::run::{Report, read_frame, write_frame};
 use crate::verify::{assert_differs, change, copy, small, verify};
 use crate::verify_foreign::{diff, refused};
 
@@ -75,8 +75,7 @@ fn no_number_of_a_record_is_believed() {
 fn no_position_breaks_a_comparison() {
     let out = copy(&small().out());
     let path = out.path().join("embeddings.parquet");
-    let read = fs::File::open(&path).expect("a file");
-    let mut frame = ParquetReader::new(read).finish().expect("parquet");
+    let mut frame = read_frame(&path);
     let folder = tempfile::tempdir().expect("a folder");
     let page = folder.path().join("diff.html");
     let far = [
@@ -98,10 +97,7 @@ fn no_position_breaks_a_comparison() {
         frame
             .with_column(Column::new("tsne_x".into(), values))
             .expect("a column");
-        let file = fs::File::create(&path).expect("a file");
-        ParquetWriter::new(file)
-            .finish(&mut frame)
-            .expect("written");
+        write_frame(&path, &mut frame);
         change(out.path(), |_| {});
         verify(out.path()).expect(4);
         for [a, b] in [[out.path(), &small().out()], [&small().out(), out.path()]] {
@@ -139,10 +135,7 @@ fn a_parquet_bomb_is_a_finding() {
         let texts = || vec![long.as_str(); n];
         let mut frame =
             df!("key" => texts(), "label" => texts(), "sha256" => texts()).expect("a frame");
-        let file = fs::File::create(&path).expect("a file");
-        ParquetWriter::new(file)
-            .finish(&mut frame)
-            .expect("written");
+        write_frame(&path, &mut frame);
         change(out.path(), |_| {});
         assert!(path.metadata().expect("a file").len() < 200_000);
         let said = within_kilobytes(2_500_000)

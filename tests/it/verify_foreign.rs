@@ -9,7 +9,7 @@ use polars::prelude::*;
 use serde_json::{Value, json};
 
 use crate::bucket::{ACCESS_KEY, SECRET_KEY, server};
-use crate::run::Report;
+use crate::run::{Report, read_frame, write_frame};
 use crate::verify::{assert_differs, change, copy, line, small, verify};
 
 pub fn diff(a: &Path, b: &Path) -> Report {
@@ -180,8 +180,7 @@ fn a_folder_that_a_record_names_is_not_walked() {
 fn keys_lead_nowhere_else() {
     let (out, input) = (copy(&small().out()), copy(&small().input()));
     let path = out.path().join("manifest.parquet");
-    let read = fs::File::open(&path).expect("a file");
-    let mut frame = ParquetReader::new(read).finish().expect("parquet");
+    let mut frame = read_frame(&path);
     let keys = frame
         .column("key")
         .expect("keys")
@@ -212,10 +211,7 @@ fn keys_lead_nowhere_else() {
     frame
         .with_column(Column::new("key".into(), keys))
         .expect("a column");
-    let file = fs::File::create(&path).expect("a file");
-    ParquetWriter::new(file)
-        .finish(&mut frame)
-        .expect("written");
+    write_frame(&path, &mut frame);
     change(out.path(), |_| {});
     let said = verify(out.path())
         .arg("--input")

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use polars::prelude::*;
 use serde_json::{Value, json};
 
-use crate::run::{Report, json as json_of, project, said};
+use crate::run::{Report, json as json_of, project, read_frame, said, write_frame};
 use crate::verify::{assert_differs, change, copy, line, small, verify};
 use crate::{images, sample};
 
@@ -34,11 +34,7 @@ fn computed_again_it_is_equal_and_a_change_without_contradiction_is_found() {
 
     let out = copy(&small().out());
     let path = out.path().join("embeddings.parquet");
-    let read = || {
-        let file = fs::File::open(&path).expect("a file");
-        ParquetReader::new(file).finish().expect("parquet")
-    };
-    let mut frame = read();
+    let mut frame = read_frame(&path);
     let mut scores: Vec<f32> = frame
         .column("pc1")
         .expect("pc1")
@@ -53,10 +49,7 @@ fn computed_again_it_is_equal_and_a_change_without_contradiction_is_found() {
         .expect("a column");
     let keys = frame.column("key").expect("keys").str().expect("strings");
     let changed = [0, 20].map(|i| keys.get(i).expect("a key").to_owned());
-    let file = fs::File::create(&path).expect("a file");
-    ParquetWriter::new(file)
-        .finish(&mut frame.clone())
-        .expect("parquet");
+    write_frame(&path, &mut frame.clone());
     change(out.path(), |run| {
         run["tsne"]["kl_divergence"] = json!(0.01);
         run["projections"][0]["figures"][4]["value"] = json!(0.01);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use polars::prelude::*;
 use serde_json::json;
 
-use crate::run::{Report, Said, said};
+use crate::run::{Report, Said, said, write_frame};
 use crate::verify::{change, copy, small, verify};
 
 /// From the signal to the end: what is promised is a second, and a machine may be busy. The work would take hours, or not end.
@@ -47,10 +47,7 @@ fn many_images(report: &Path, n: usize) {
             .map(|(name, i)| Column::new(name.into(), values(0.37 * i as f32))),
     );
     let mut frame = DataFrame::new(n, columns).expect("a frame");
-    let file = fs::File::create(report.join("embeddings.parquet")).expect("a file");
-    ParquetWriter::new(file)
-        .finish(&mut frame)
-        .expect("written");
+    write_frame(&report.join("embeddings.parquet"), &mut frame);
     change(report, |_| {});
 }
 

@@ -110,11 +110,6 @@ impl Receipt {
         }
     }
 
-    /// Whether it commits this shard, for good: a file that could not be read then may be readable now.
-    pub(super) fn holds(&self, shard: &Shard) -> bool {
-        self.commits(shard) && self.is_lasting()
-    }
-
     /// Whether it commits this shard, perhaps for now only.
     #[doc(hidden)]
     #[must_use]
