@@ -4,7 +4,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use polars::prelude::*;
 use serde_json::json;
 
 use crate::run::{project, read_frame, skipped};

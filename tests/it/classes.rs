@@ -11,7 +11,6 @@ use fruits::outputs::MANIFEST;
 use fruits::s3::{Connection, Prefix, S3Params};
 use fruits::schema::{KEY, LABEL, SPLIT};
 use fruits::source::{Source, Unread, Wanted};
-use polars::prelude::*;
 
 use crate::bucket::server;
 use crate::faults::fixture;

@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use fruits::load::{LoadParams, Loaded, load, read};
+use fruits::load::{LoadParams, load, read};
 use fruits::s3::{Connection, Prefix, S3Params};
 use fruits::source::Source;
 use serde_json::{Value, json};

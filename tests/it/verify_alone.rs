@@ -3,8 +3,6 @@
 use std::fs;
 use std::path::Path;
 
-use polars::prelude::*;
-
 use crate::images;
 use crate::run::{Report, read_frame, write_frame};
 use crate::verify::{assert_differs, change, copy, line, verify};

@@ -1,6 +1,5 @@
 //! A signal ends `verify`, and what reads a baseline, at once, whatever they are at.
 
-use std::fs;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
