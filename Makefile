@@ -94,7 +94,7 @@ check: prerequisites ## formatting, clippy and documentation, warnings denied; l
 	cargo clippy --release --all-targets --locked --package fruits-report --package fruits-cluster --features fruits-report/cluster -- -D warnings
 	cargo clippy --release --all-targets --locked --package s3-server --package fruits-library --package fruits-bench -- -D warnings
 	rustfmt --check --edition 2024 notebooks/fruits/build.rs notebooks/fruits/lib.rs fuzz/src/*.rs fuzz/fuzz_targets/*.rs
-	RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps --locked --package fruits --package fruits-report --package fruits-cluster --features fruits-report/cluster
+	RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps --locked --package fruits --package fruits-maths --package fruits-report --package fruits-cluster --features fruits-report/cluster
 	setup/deny.sh licenses bans sources
 	setup/deny.sh snapshot
 

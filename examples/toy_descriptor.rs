@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
 use fruits::features::{Descriptor, Input, features};
+use fruits::frame::add_by_key;
 use fruits::load::{LoadParams, load, read};
 use fruits::pca::{Keep, Pca, PcaExt, PcaParams, PcaParamsExt};
 use fruits::polars::prelude::DataFrame;
@@ -99,9 +100,7 @@ pub fn explore(folder: &str) -> Result<(DataFrame, Pca, Measures)> {
     let pca = params.fit(&described)?;
     let mut images = pca.transform(&described)?;
     let embedded = tsne(&images, &TsneParams::default())?;
-    for name in ["tsne_x", "tsne_y"] {
-        images.with_column(embedded.frame.column(name)?.clone())?;
-    }
+    add_by_key(&mut images, &embedded.frame, &["tsne_x", "tsne_y"])?;
     let quality = quality(&images, DEFAULT_NEIGHBORS, embedded.seed)?.record;
     Ok((images, pca, quality))
 }

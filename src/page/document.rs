@@ -16,7 +16,7 @@ use crate::schema::TSNE;
 use crate::steps::tsne;
 
 /// Id and title of the sections before the projections, in order.
-const BEFORE: [(&str, &str); 7] = [
+const BEFORE: &[(&str, &str)] = &[
     ("summary", "Summary"),
     ("parameters", "Parameters"),
     ("dataset", "Dataset"),
@@ -27,7 +27,7 @@ const BEFORE: [(&str, &str); 7] = [
 ];
 
 /// Those behind them.
-const BEHIND: [(&str, &str); 6] = [
+const BEHIND: &[(&str, &str)] = &[
     ("quality", "Quality"),
     ("findings", "Outliers, representatives, label disagreements"),
     (COMPARED, "Compared with an earlier run"),

@@ -12,6 +12,7 @@ const HTML: &str = include_str!("../../templates/report.html");
 const MACROS: &str = include_str!("../../templates/macros.html");
 const COMPARISON: &str = include_str!("../../templates/comparison.html");
 const CLUSTER: &str = include_str!("../../templates/cluster.html");
+const GLOSSARY: &str = include_str!("../../templates/glossary.html");
 const QUALITY: &str = include_str!("../../templates/quality.html");
 const DIFF: &str = include_str!("../../templates/diff.html");
 /// One style sheet, its files in the order of the cascade.
@@ -52,6 +53,7 @@ fn environment() -> Result<Environment<'static>> {
         ("macros.html", MACROS),
         ("comparison.html", COMPARISON),
         ("cluster.html", CLUSTER),
+        ("glossary.html", GLOSSARY),
         ("quality.html", QUALITY),
         ("diff.html", DIFF),
     ] {

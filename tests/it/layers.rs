@@ -232,7 +232,15 @@ impl Package {
 /// Every path in `text` that begins at `crate`, `self`, `super` or a module below `own`, from the root of the crate; but
 /// those of re-exports, and those of the tests at a file's end.
 fn paths(text: &str, own: &str, files: &BTreeMap<String, String>) -> Vec<Vec<String>> {
-    let text = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+    const TESTS: &str = "#[cfg(test)]\nmod ";
+    let is_here = |at: &usize| {
+        text[at + TESTS.len()..]
+            .lines()
+            .next()
+            .is_some_and(|l| l.ends_with('{'))
+    };
+    let mut tests = text.match_indices(TESTS).map(|(at, _)| at);
+    let text = &text[..tests.find(is_here).unwrap_or(text.len())];
     let tokens = tokens(text);
     let own: Vec<String> = own
         .split("::")
@@ -251,6 +259,8 @@ fn paths(text: &str, own: &str, files: &BTreeMap<String, String>) -> Vec<Vec<Str
             while at < tokens.len() && tokens[at] != ";" {
                 at += 1;
             }
+        } else if before(1) == "in" && before(2) == "(" {
+            // Who may see a thing.
         } else if before(1) != "::" && tokens.get(at + 1).is_some_and(|t| t == "::") {
             let base = match tokens[at].as_str() {
                 "crate" => Some(Vec::new()),

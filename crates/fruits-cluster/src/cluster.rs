@@ -15,6 +15,7 @@ use fruits::storage::digest::hex;
 use fruits::store::{Receipt, Shard};
 use fruits::{Error, Result};
 
+use crate::clock::now_ms;
 use crate::driver::Driver;
 use crate::engine::{Client, DEFAULT_SLOTS};
 use crate::exchange::{Exchange, absolute};
@@ -22,7 +23,7 @@ use crate::jobs::Jobs;
 use crate::rows::Remote;
 use crate::scope::Scope;
 use crate::secret::{Secret, random};
-use crate::task::{Order, Reach, SCHEMA, model_key, now_ms};
+use crate::task::{Order, Reach, SCHEMA, model_key};
 use crate::tries::Tries;
 use crate::worker::Worker;
 

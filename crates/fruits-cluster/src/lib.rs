@@ -26,6 +26,7 @@
 //! A package of its own, so that what Ballista's generic code becomes is compiled here once, and never without the feature
 //! `cluster`. The library knows nothing of it.
 
+mod clock;
 mod cluster;
 mod driver;
 pub mod engine;

@@ -11,6 +11,7 @@ use fruits::store::Shard;
 use fruits::{Error, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::clock::now_ms;
 use crate::keys::{Fingerprint, Key};
 use crate::secret::Secret;
 
@@ -286,14 +287,4 @@ impl Task {
 
 pub fn json(value: &impl Serialize) -> Result<Vec<u8>> {
     serde_json::to_vec(value).map_err(|e| Error::Internal(format!("no JSON: {e}")))
-}
-
-/// Milliseconds since 1970.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "machines have no other clock in common; it names runs and dates tries, and is in no output"
-)]
-pub fn now_ms() -> u64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    now.map_or(0, |now| now.as_millis() as u64)
 }

@@ -14,13 +14,14 @@ use fruits::schema::{ETAG, KEY, LABEL, SIZE_BYTES};
 use fruits::store::{Receipt, Shard, Store, Work, keys};
 use fruits::{Error, Result};
 
+use crate::clock::now_ms;
 use crate::exchange::Exchange;
 use crate::kept::{Kept, written};
 use crate::keys::Key;
 use crate::piece::Piece;
 use crate::scope::Scope;
 use crate::survey::survey;
-use crate::task::{Fault, MAX_TRIES, Order, ShardName, Task, Ticket, Try, What, json, now_ms};
+use crate::task::{Fault, MAX_TRIES, Order, ShardName, Task, Ticket, Try, What, json};
 
 /// Does tasks.
 pub struct Worker {

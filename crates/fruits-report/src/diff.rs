@@ -11,7 +11,8 @@ use fruits::report::{comparison_text, render_comparison};
 use fruits::{Error, Result, atomic};
 
 use crate::options::LogFormat;
-use crate::{code, say, signals};
+use crate::progress::say;
+use crate::{code, signals};
 
 /// The two runs.
 #[derive(Debug, Clone, Args)]

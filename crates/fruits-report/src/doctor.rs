@@ -8,7 +8,8 @@ use fruits::features::{
 };
 use fruits::{atomic, pipeline};
 
-use crate::{code, say};
+use crate::code;
+use crate::progress::say;
 
 /// Memory a run of 4,098 images takes at most.
 const NEEDED_MEMORY_BYTES: u64 = 1_500_000_000;

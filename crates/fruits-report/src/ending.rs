@@ -2,9 +2,11 @@
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
+use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use fruits::plot::shortened;
 use fruits::storage::guard;
 use fruits::{Error, Result};
 use serde_json::json;
@@ -12,7 +14,8 @@ use signal_hook::consts::SIGABRT;
 use signal_hook::flag;
 
 use crate::options::LogFormat;
-use crate::{code, say};
+use crate::progress::say;
+use crate::{code, progress, signals};
 
 /// Where the last panic was.
 static LAST_PANIC: Mutex<Option<String>> = Mutex::new(None);
@@ -69,6 +72,39 @@ fn message(panic: &(dyn Any + Send)) -> &str {
     text.unwrap_or("a panic without words")
 }
 
+/// Characters of a line that says what went wrong at most.
+const MAX_LINE: usize = 4000;
+
+/// Says what went wrong; the exit code tells which kind of fault it was.
+pub fn failed(error: &Error, log: LogFormat) -> ExitCode {
+    let code = exit_code(error);
+    // Names in it come from files and records; a line break may be the parser's of a configuration.
+    let text = error.sentence();
+    let lines = text.lines().map(|line| shortened(line, MAX_LINE));
+    let text = lines.collect::<Vec<_>>().join("\n");
+    let line = match log {
+        // Another thread has told what broke.
+        LogFormat::Text if is_told(error) => return ExitCode::from(code),
+        LogFormat::Text => format!("report: {text}"),
+        LogFormat::Json => progress::last_line(log, code, &text),
+    };
+    say(&mut std::io::stderr(), &line);
+    ExitCode::from(code)
+}
+
+/// The kind of a fault.
+pub fn exit_code(error: &Error) -> u8 {
+    match error {
+        Error::Invalid(_) => code::USAGE,
+        Error::NoImage(_) => code::NO_IMAGE,
+        Error::Storage { .. } | Error::Bucket { .. } | Error::Damaged { .. } => code::STORAGE,
+        Error::Engine { .. } => code::ENGINE,
+        Error::Interrupted => signals::exit_code(),
+        Error::Unplaced { source, .. } => exit_code(source),
+        _ => code::INTERNAL,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::process::Command;
@@ -113,8 +149,8 @@ mod tests {
         let ended = match done {
             Ok(code) => code,
             Err(error) => {
-                crate::failed(&error, log);
-                crate::exit_code(&error)
+                failed(&error, log);
+                exit_code(&error)
             }
         };
         std::process::exit(ended.into());

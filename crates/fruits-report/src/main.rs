@@ -2,6 +2,7 @@
 
 mod cache;
 mod cli;
+mod code;
 mod config;
 mod diff;
 mod doctor;
@@ -14,298 +15,40 @@ mod places;
 mod progress;
 #[cfg(test)]
 mod round_trip;
+mod run;
 mod settings;
 mod signals;
 mod typed;
 mod verify;
 
-use std::io::Write;
 use std::process::ExitCode;
 
-use fruits::load::LoadParams;
-use fruits::options::{Role, command};
-use fruits::pca::PcaParams;
-use fruits::pipeline::{self, Event, Outcome, Params, Plan, machine};
-use fruits::place::{Claim, Place};
-use fruits::plot::shortened;
-use fruits::record::{Gate, Status, Unit};
-use fruits::s3::Connection;
-use fruits::tsne::TsneParams;
-use fruits::{Error, Result, compare, outputs, report};
+use fruits::Result;
 
 use crate::cli::{Said, Task};
-use crate::options::{LogFormat, Options};
-use crate::places::{Places, local_cache};
-use crate::progress::Progress;
-
-/// Exit codes, as the README lists them.
-mod code {
-    pub const COMPLETE: u8 = 0;
-    pub const INTERNAL: u8 = 1;
-    pub const USAGE: u8 = 2;
-    pub const NO_IMAGE: u8 = 3;
-    pub const GATE: u8 = 4;
-    pub const PARTIAL: u8 = 5;
-    pub const STORAGE: u8 = 6;
-    pub const ENGINE: u8 = 7;
-    pub const MEMORY: u8 = 8;
-}
-
-/// Characters of a line that says what went wrong at most.
-const MAX_LINE: usize = 4000;
+use crate::options::LogFormat;
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
     let said = match cli::parse(&arguments, &|name| std::env::var_os(name)) {
         Ok(said) => said,
-        Err(error) => return failed(&error, LogFormat::Text),
+        Err(error) => return ending::failed(&error, LogFormat::Text),
     };
-    match ending::guarded(said.log(), || run(&said)) {
+    match ending::guarded(said.log(), || done(&said)) {
         Ok(code) => ExitCode::from(code),
-        Err(error) => failed(&error, said.log()),
+        Err(error) => ending::failed(&error, said.log()),
     }
 }
 
-fn run(said: &Said) -> Result<u8> {
-    let options = &said.options;
+/// Does what was said and gives the exit code.
+fn done(said: &Said) -> Result<u8> {
     match &said.task {
-        Some(Task::Doctor(task)) => return Ok(doctor::examine(task, &local_cache(options))),
-        Some(Task::Diff(runs)) => return diff::compare_runs(runs),
-        Some(Task::Verify(task)) => return verify::run(task),
-        Some(Task::Cache(task)) => return cache::run(task),
+        Some(Task::Doctor(task)) => Ok(doctor::examine(task, &places::local_cache(&said.options))),
+        Some(Task::Diff(runs)) => diff::compare_runs(runs),
+        Some(Task::Verify(task)) => verify::run(task),
+        Some(Task::Cache(task)) => cache::run(task),
         #[cfg(feature = "cluster")]
-        Some(Task::Member(member)) => return members::serve(member),
-        None => {}
-    }
-    if options.print_config {
-        let text = config::to_toml(&said.settings);
-        say(&mut std::io::stdout(), text.trim_end());
-        return Ok(code::COMPLETE);
-    }
-    let stop = signals::listen()?;
-    let places = Places::open(options, stop)?;
-    let params = params(options, &places)?;
-    // Read now, since it may lie where this run's outputs will.
-    let baseline = options.baseline.as_ref();
-    let baseline = baseline.map(|at| diff::baseline(at, options.log, stop));
-    let baseline = baseline.transpose()?;
-    let mut progress = Progress::new(options.quiet, options.log);
-    if options.dry_run {
-        let plan = pipeline::dry_run(&params, &mut |event| progress.show(event), stop)?;
-        say(&mut std::io::stdout(), &plan_text(&plan, &places, options));
-        return Ok(code::COMPLETE);
-    }
-    params.check()?;
-    let claim = places.out.claim()?;
-    if let Some(note) = places.check_cache(options)? {
-        progress.show(&Event::Noted(note));
-    }
-    let mut outcome = pipeline::run(&params, &mut |event| progress.show(event), stop)?;
-    name_origins(&mut outcome, said);
-    outcome.run.gates = options.gates.check(&outcome.run);
-    if let Some(baseline) = &baseline {
-        // What it holds is anybody's, and nothing is written yet.
-        let _impatient = signals::Impatient::start(options.log);
-        let compare = || compare::with_baseline(&mut outcome, baseline, stop);
-        machine::pool(params.threads)?.install(compare)?;
-    }
-    write(&mut outcome, &claim, &places, &mut progress)?;
-    let code = match &outcome.run.status {
-        Status::Complete if outcome.run.gates.iter().all(|gate| gate.passed) => code::COMPLETE,
-        Status::Complete => code::GATE,
-        Status::Partial { .. } if outcome.run.images.accepted == 0 => code::NO_IMAGE,
-        Status::Partial { .. } => code::PARTIAL,
-    };
-    let verdict = verdict(&outcome, &places.out);
-    say(
-        &mut std::io::stdout(),
-        &progress::last_line(options.log, code, &verdict),
-    );
-    Ok(code)
-}
-
-/// Says what went wrong; the exit code tells which kind of fault it was.
-fn failed(error: &Error, log: LogFormat) -> ExitCode {
-    let code = exit_code(error);
-    // Names in it come from files and records; a line break may be the parser's of a configuration.
-    let text = error.sentence();
-    let lines = text.lines().map(|line| shortened(line, MAX_LINE));
-    let text = lines.collect::<Vec<_>>().join("\n");
-    let line = match log {
-        // Another thread has told what broke.
-        LogFormat::Text if ending::is_told(error) => return ExitCode::from(code),
-        LogFormat::Text => format!("report: {text}"),
-        LogFormat::Json => progress::last_line(log, code, &text),
-    };
-    say(&mut std::io::stderr(), &line);
-    ExitCode::from(code)
-}
-
-/// Writes a line. Nobody may be reading any more (`report ... | head`), and that is no fault.
-fn say(to: &mut impl Write, line: &str) {
-    let _ = writeln!(to, "{line}");
-}
-
-/// From what the user typed to what the library takes.
-fn params(options: &Options, places: &Places) -> Result<Params> {
-    let defaults = Params::new(places.input.clone());
-    Ok(Params {
-        load: LoadParams {
-            label: options.label,
-            classes: options.classes.clone(),
-            top_classes: options.top_classes,
-            limit: options.limit,
-        },
-        filter: options.filter,
-        descriptor: options.descriptor,
-        precision: options.precision,
-        model: places.model.clone(),
-        cache: places.cache.clone(),
-        pca: PcaParams {
-            keep: options.keep,
-            solver: options.pca_solver,
-            seed: options.seed,
-            ..PcaParams::default()
-        },
-        tsne: TsneParams {
-            perplexity: options.perplexity,
-            n_iter: options.iterations,
-            seed: options.seed,
-            ..TsneParams::default()
-        },
-        threads: options.threads.unwrap_or(defaults.threads),
-        engine: engine::open(
-            &options.engine,
-            options.engine_timeout,
-            options.secret.as_deref(),
-        )?,
-        ..defaults
-    })
-}
-
-/// Tells the record who set what. Options that change no number go to the timings, which may differ between runs.
-fn name_origins(outcome: &mut Outcome, said: &Said) {
-    let parameters = said.settings.parameters(Role::Result);
-    outcome.run.provenance.command = command(&parameters);
-    outcome.run.parameters = parameters;
-    outcome.timings.options = said.settings.parameters(Role::Work);
-}
-
-/// Writes the data and the report to where they are to lie.
-fn write(
-    outcome: &mut Outcome,
-    claim: &Claim,
-    places: &Places,
-    progress: &mut Progress,
-) -> Result<()> {
-    progress.show(&Event::Started {
-        stage: "report",
-        n_total: 0,
-    });
-    outcome.timings.s3 = places.connection.as_ref().map(Connection::record);
-    let written = outputs::publish(outcome, claim, report::render_outcome)?;
-    let note = format!("{:.1} MB", written.html_bytes as f64 / 1e6);
-    progress.show(&Event::Finished {
-        stage: "report",
-        wall_s: written.wall_s,
-        note,
-    });
-    Ok(())
-}
-
-/// The last line: what came out and where it is.
-fn verdict(outcome: &Outcome, out: &Place) -> String {
-    let images = outcome.run.images;
-    let counts = format!("{} images, {} rejected", images.accepted, images.rejected);
-    let report = match out {
-        Place::Folder(folder) => folder.join(outputs::REPORT).display().to_string(),
-        Place::Bucket(prefix) => format!("{prefix}{}", outputs::REPORT),
-    };
-    match &outcome.run.status {
-        Status::Complete => format!(
-            "complete{}: {counts}: {report}",
-            failed_gates(&outcome.run.gates)
-        ),
-        Status::Partial { stage, reason } => {
-            format!("partial, without {stage}: {reason}: {counts}: {report}")
-        }
-    }
-}
-
-/// The limits that were not kept, for the last line.
-fn failed_gates(gates: &[Gate]) -> String {
-    let failed = gates.iter().filter(|gate| !gate.passed);
-    let words = failed.map(|gate| {
-        let number = |value: f64| match gate.unit {
-            Unit::Files => value.to_string(),
-            Unit::Share => format!("{:.4} %", 100.0 * value),
-            Unit::Score => format!("{value:.6}"),
-        };
-        let value = gate.value.map_or("nothing measured".to_owned(), number);
-        let limit = number(gate.limit);
-        format!(", but not within --{} {limit}: {value}", gate.name.option())
-    });
-    words.collect()
-}
-
-/// What `--dry-run` says.
-fn plan_text(plan: &Plan, places: &Places, options: &Options) -> String {
-    let n_images: u64 = plan.classes.iter().map(|(_, n)| n).sum();
-    let cache = places
-        .cache
-        .as_ref()
-        .map_or("none".to_owned(), ToString::to_string);
-    let mut lines = vec![
-        format!("input     {}", places.input),
-        format!(
-            "files     {} ({}): {n_images} images in {} classes, {} skipped, {} known to be of no use",
-            plan.n_listed,
-            megabytes(plan.listed_bytes),
-            plan.classes.len(),
-            plan.n_skipped,
-            plan.n_rejected
-        ),
-    ];
-    for (label, n) in &plan.classes {
-        // A label may hold a line break.
-        lines.push(format!("          {n:>7} {}", label.escape_debug()));
-    }
-    lines.push(format!(
-        "cache     {cache}: {} of {} shards are there ({})",
-        plan.n_shards - plan.n_missing_shards,
-        plan.n_shards,
-        megabytes(plan.cached_bytes)
-    ));
-    lines.push(format!(
-        "to do     {} shards: {} images to read ({}) and compute {}",
-        plan.n_missing_shards,
-        plan.n_to_read,
-        megabytes(plan.to_read_bytes),
-        match &plan.precision {
-            Some(precision) => format!("in {precision}"),
-            None => format!("by {}", plan.descriptor),
-        }
-    ));
-    lines.push(format!("output    {}", options.out));
-    lines.push(
-        "nothing was computed or written (--dry-run), nor was it tried whether the output can be"
-            .to_owned(),
-    );
-    lines.join("\n")
-}
-
-fn megabytes(bytes: u64) -> String {
-    format!("{:.1} MB", bytes as f64 / 1e6)
-}
-
-fn exit_code(error: &Error) -> u8 {
-    match error {
-        Error::Invalid(_) => code::USAGE,
-        Error::NoImage(_) => code::NO_IMAGE,
-        Error::Storage { .. } | Error::Bucket { .. } | Error::Damaged { .. } => code::STORAGE,
-        Error::Engine { .. } => code::ENGINE,
-        Error::Interrupted => signals::exit_code(),
-        Error::Unplaced { source, .. } => exit_code(source),
-        _ => code::INTERNAL,
+        Some(Task::Member(member)) => members::serve(member),
+        None => run::run(said),
     }
 }

@@ -16,8 +16,9 @@ use fruits_cluster::engine::{
 use fruits_cluster::{Scope, Worker};
 
 use crate::options::Options;
+use crate::progress::say;
 use crate::settings::{Settings, Values, Variable, environment};
-use crate::{code, engine, say, signals, typed};
+use crate::{code, engine, signals, typed};
 
 /// What a process can be to a cluster.
 #[derive(Debug, Clone, Subcommand)]
@@ -303,4 +304,16 @@ fn default_name() -> String {
 
 fn log(line: &str) {
     say(&mut std::io::stderr(), line);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SHARED, find};
+
+    #[test]
+    fn each_shared_option_is_in_the_table() {
+        for (name, _) in SHARED {
+            assert!(find(name).is_some(), "{name}");
+        }
+    }
 }

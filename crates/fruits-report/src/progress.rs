@@ -1,6 +1,6 @@
 //! Progress of a run on standard error: a bar on a terminal, a line every ten seconds elsewhere, as text or JSON.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use fruits::pipeline::{Event, Pace};
@@ -8,7 +8,6 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use crate::options::LogFormat;
-use crate::say;
 
 /// How often a log that is no terminal gets a line.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -164,4 +163,13 @@ fn object(value: &serde_json::Value) {
 
 fn rounded(seconds: f64) -> f64 {
     (seconds * 1000.0).round() / 1000.0
+}
+
+/// Writes a line. Nobody may be reading any more (`report ... | head`), and that is no fault.
+pub fn say(to: &mut impl Write, line: &str) {
+    let _ = writeln!(to, "{line}");
+}
+
+pub fn megabytes(bytes: u64) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
 }

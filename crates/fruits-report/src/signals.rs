@@ -10,7 +10,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use crate::options::LogFormat;
-use crate::{progress, say};
+use crate::progress::{self, say};
 
 struct Signals {
     stop: Arc<AtomicBool>,

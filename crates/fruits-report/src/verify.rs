@@ -20,9 +20,9 @@ use self::findings::{Findings, Rerun};
 use crate::options::Options;
 use crate::places::{self, Places};
 use crate::progress::Progress;
+use crate::run::params;
 use crate::settings::Values;
-use crate::signals::Impatient;
-use crate::{params, signals};
+use crate::signals::{self, Impatient};
 
 /// Tells a line a check; the exit code is 0 if nothing differs.
 pub fn run(task: &Verify) -> Result<u8> {

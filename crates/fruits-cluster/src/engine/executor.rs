@@ -25,7 +25,7 @@ use fruits::{Error, Result};
 
 use super::plan::TasksOnly;
 use super::session::{Kernel, MESSAGE_BYTES, config, internal, registry, runtime};
-use crate::task::now_ms;
+use crate::clock::now_ms;
 
 /// Longest wait for a connection.
 const TRY: Duration = Duration::from_secs(5);

@@ -145,3 +145,15 @@ impl CacheTask {
         Ok(options)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{SHARED, find};
+
+    #[test]
+    fn each_shared_option_is_in_the_table() {
+        for (name, _) in SHARED {
+            assert!(find(name).is_some(), "{name}");
+        }
+    }
+}

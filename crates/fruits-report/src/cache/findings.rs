@@ -6,7 +6,8 @@ use fruits::storage::cache::{Checked, Found, Object, Removal, State, Why};
 use serde_json::json;
 
 use crate::options::LogFormat;
-use crate::{code, megabytes, progress, say, signals};
+use crate::progress::{self, megabytes, say};
+use crate::{code, signals};
 
 /// Something is damaged: the code of `verify` where something differs.
 const DAMAGED: u8 = code::GATE;

@@ -103,7 +103,7 @@ impl Verify {
 
     /// Refuses to ask Amazon for what another server had, unless the user says which one.
     pub fn knows_server(&self, run: &Run) -> Result<()> {
-        let is_set = |name: &&str| std::env::var_os(name).is_some();
+        let is_set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         match &run.source.endpoint {
             Some(server) if !self.says("endpoint-url") && !SERVER_VARIABLES.iter().any(is_set) => {
                 Err(Error::Invalid(format!(

@@ -7,7 +7,8 @@ use fruits::verify::{Finding, State};
 use serde_json::json;
 
 use crate::options::LogFormat;
-use crate::{code, progress, say, signals};
+use crate::progress::{self, say};
+use crate::{code, signals};
 
 /// Something is not as the record says: the code of a gate that failed.
 const DIFFERS: u8 = 4;
