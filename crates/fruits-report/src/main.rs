@@ -49,6 +49,6 @@ fn done(said: &Said) -> Result<u8> {
         Some(Task::Cache(task)) => cache::run(task),
         #[cfg(feature = "cluster")]
         Some(Task::Member(member)) => members::serve(member),
-        None => run::run(said),
+        None => run::run(&said.options, &said.settings),
     }
 }

@@ -10,17 +10,16 @@ use fruits::s3::Connection;
 use fruits::tsne::TsneParams;
 use fruits::{Result, compare, outputs, report};
 
-use crate::cli::Said;
 use crate::options::Options;
 use crate::places::Places;
 use crate::progress::{self, Progress, megabytes, say};
+use crate::settings::Settings;
 use crate::{code, config, diff, engine, signals};
 
-/// Does what was said and gives the exit code.
-pub fn run(said: &Said) -> Result<u8> {
-    let options = &said.options;
+/// Runs, or says what a run would do, and gives the exit code; `settings` tell who set which of the options.
+pub fn run(options: &Options, settings: &Settings) -> Result<u8> {
     if options.print_config {
-        let text = config::to_toml(&said.settings);
+        let text = config::to_toml(settings);
         say(&mut std::io::stdout(), text.trim_end());
         return Ok(code::COMPLETE);
     }
@@ -43,7 +42,7 @@ pub fn run(said: &Said) -> Result<u8> {
         progress.show(&Event::Noted(note));
     }
     let mut outcome = pipeline::run(&params, &mut |event| progress.show(event), stop)?;
-    name_origins(&mut outcome, said);
+    name_origins(&mut outcome, settings);
     outcome.run.gates = options.gates.check(&outcome.run);
     if let Some(baseline) = &baseline {
         // What it holds is anybody's, and nothing is written yet.
@@ -104,11 +103,11 @@ pub fn params(options: &Options, places: &Places) -> Result<Params> {
 }
 
 /// Tells the record who set what. Options that change no number go to the timings, which may differ between runs.
-fn name_origins(outcome: &mut Outcome, said: &Said) {
-    let parameters = said.settings.parameters(Role::Result);
+fn name_origins(outcome: &mut Outcome, settings: &Settings) {
+    let parameters = settings.parameters(Role::Result);
     outcome.run.provenance.command = command(&parameters);
     outcome.run.parameters = parameters;
-    outcome.timings.options = said.settings.parameters(Role::Work);
+    outcome.timings.options = settings.parameters(Role::Work);
 }
 
 /// Writes the data and the report to where they are to lie.
