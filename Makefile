@@ -1,7 +1,7 @@
 # Three commands on a fresh machine: `make report`, `make notebook` and `make test`. Each sets everything up that it
 # needs; `make` lists the rest.
 #
-# One profile, --release, everywhere: tests and binary share one compile of the dependencies (about ten minutes on
+# One profile, --release, everywhere: tests and binary share one compile of the dependencies (five to ten minutes on
 # 2 cores). Clippy and rustdoc only type-check them, which cargo keeps apart; build scripts and macros are shared.
 # CARGO_TARGET_DIR moves the build out of the checkout; FRUITS_RUNTIME moves what set-up installs.
 
@@ -62,9 +62,10 @@ test: prerequisites setup ## run all tests
 	python3 tests/test_skips.py
 	@python3 tests/skips.py
 
-nightly: prerequisites setup ## what takes too long or needs a network: each call that can fail, in each way; newest faults of crates (ADVISORY_DB=REPOSITORY); fuzzing
+nightly: prerequisites setup ## what takes too long or needs a network: each call that can fail, in each way; the Pillows of README.md; newest faults of crates (ADVISORY_DB=REPOSITORY); fuzzing
 	@$(forget_skips)
 	FRUITS_POINTS=all cargo test --release --locked --package fruits --package fruits-maths --package fruits-report --lib --bins --test it -- points::
+	tests/fixtures/corpus/check.sh
 	setup/deny.sh advisories
 	@$(MAKE) fuzz
 	@python3 tests/skips.py
@@ -109,7 +110,9 @@ bench: bench-programs ## measure against the peers into benches/RESULTS.md (BENC
 bench-quick: bench-programs ## the same with less of everything, in five minutes
 	@python3 benches/run.py --quick $(BENCH_ARGS)
 
-dist: setup build ## pack `report` with all it needs into dist/, for EC2 (FEATURES=cluster for several machines)
+dist: setup ## pack `report` with all it needs into dist/, for EC2 (FEATURES=cluster for several machines)
+	@touch build.rs # What it packs names the commit of now, whatever was there when it was last compiled.
+	@$(MAKE) build
 	@python3 deploy/dist.py$(if $(FEATURES), --features $(FEATURES))
 
 clean: ## remove the build, dist/ and the browser driver; what set-up installed stays

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-/// What decides numbers and pages: a commit that changes none of it compiles nothing anew.
+/// What decides numbers and pages: what else is edited compiles nothing anew.
 const SOURCES: [&str; 8] = [
     "Cargo.lock",
     "Cargo.toml",
@@ -45,20 +45,16 @@ fn main() {
     }
 }
 
-/// The commit that holds the sources as they are; `-dirty` behind it if none does yet.
+/// The commit that holds the sources as they are compiled; `-dirty` behind it if none did yet. A later commit compiles nothing
+/// anew, so what was built before it keeps saying so.
 fn commit() -> Option<String> {
     let commit = output("git", &["rev-parse", "HEAD"])?;
     let status = ["--no-optional-locks", "status", "--porcelain", "--"];
     let changes = output("git", &[&status[..], &SOURCES].concat())?;
-    if changes.is_empty() {
-        return Some(commit);
+    match changes.is_empty() {
+        true => Some(commit),
+        false => Some(format!("{commit}-dirty")),
     }
-    // The next commit may hold them. Naming a file that is not there would rebuild every time.
-    let log = output("git", &["rev-parse", "--git-path", "logs/HEAD"])?;
-    if std::path::Path::new(&log).exists() {
-        println!("cargo:rerun-if-changed={log}");
-    }
-    Some(format!("{commit}-dirty"))
 }
 
 /// The packages whose code decides a pixel, one a line.

@@ -311,7 +311,8 @@ fn reproducible_check(run: &Run) -> Check {
     } else if commit.ends_with("-dirty") {
         (
             CheckState::Missed,
-            "the program was built from a tree with changes".to_owned(),
+            "the program was built from sources with changes that were not committed; commit them, `touch build.rs`, build again"
+                .to_owned(),
         )
     } else {
         let text = "seeds, versions and digests of inputs and outputs are recorded".to_owned();
