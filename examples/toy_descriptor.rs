@@ -1,8 +1,9 @@
 //! A descriptor of one's own: the brightness of an image on a grid of 8 x 8 cells, 64 values.
 //!
 //! `cargo run --release --example toy_descriptor -- DIR` describes the images in `DIR`, one folder a class, and says how
-//! many have the label that most of their ten nearest have. This file is all that it takes; ARCHITECTURE.md says how a
-//! descriptor comes into the program.
+//! many have the label that most of their ten nearest have. This file is all that it takes. With
+//! `OwnDescriptor::new("brightness", |_| Ok(Box::new(Brightness)))` as `own_descriptor` of its parameters, `pipeline::run` goes
+//! through a whole run by it, up to the report. ARCHITECTURE.md says how a descriptor comes into the program.
 
 #![allow(clippy::print_stdout, reason = "an example prints")]
 

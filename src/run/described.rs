@@ -14,7 +14,7 @@ use crate::storage::store::Receipt;
 
 use super::control::{Control, Event};
 use super::gather::gather;
-use super::machine::available_bytes;
+use super::machine::{available_bytes, gigabytes};
 use super::params::Params;
 use super::plan::Planned;
 use super::stages::{features, gathered, mending, n_images};
@@ -39,6 +39,7 @@ pub fn describe(
     observe: &mut (dyn FnMut(&Event) + Send),
     stop: &AtomicBool,
 ) -> Result<Described> {
+    params.check()?;
     if let Some(cache) = &params.cache {
         cache.check_writable()?;
     }
@@ -74,11 +75,11 @@ fn fits_in_memory(receipts: &[Receipt]) -> Result<()> {
     let needed = 2 * values * size_of::<f32>();
     match available_bytes() {
         Some(free) if needed as u64 > free => Err(Error::Invalid(format!(
-            "the descriptors of {} images take {:.1} GB for a moment, and {:.1} GB of memory are free; take fewer with a \
-             limit, or use the whole run, which streams them",
+            "the descriptors of {} images take {} of memory for a moment, and {} are free; take fewer with a limit, or \
+             use the whole run, which streams them",
             n_images(receipts),
-            needed as f64 / 1e9,
-            free as f64 / 1e9
+            gigabytes(needed as u64),
+            gigabytes(free)
         ))),
         _ => Ok(()),
     }

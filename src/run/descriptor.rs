@@ -6,7 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::error::Result;
 use crate::record::{Fact, FeaturesRecord, Provenance, Version};
 use crate::steps::describe::{
-    Cpu, Descriptor, DescriptorName, DescriptorStats, Model, Precision, RuntimeFolder,
+    Cpu, Descriptor, DescriptorName, DescriptorStats, Model, OwnDescriptor, Precision,
+    RuntimeFolder,
 };
 use crate::steps::resize::Filter;
 use crate::storage::digest;
@@ -16,7 +17,8 @@ use crate::storage::store;
 /// The descriptor of a run, not loaded as long as nobody computes with it: a run whose shards are all there never loads a
 /// network.
 pub struct Chosen {
-    name: DescriptorName,
+    name: &'static str,
+    is_own: bool,
     own_model: Option<PathBuf>,
     descriptor: Mutex<Box<dyn Descriptor>>,
 }
@@ -30,9 +32,21 @@ impl Chosen {
         threads: usize,
     ) -> Result<Self> {
         Ok(Self {
-            name,
+            name: name.name(),
+            is_own: false,
             own_model: own_model.map(Path::to_path_buf),
             descriptor: Mutex::new(name.open(precision, own_model, threads)?),
+        })
+    }
+
+    /// As [`OwnDescriptor::open`].
+    pub fn own(own: &OwnDescriptor, threads: usize) -> Result<Self> {
+        let descriptor = own.open(threads)?;
+        Ok(Self {
+            name: descriptor.name(),
+            is_own: true,
+            own_model: None,
+            descriptor: Mutex::new(descriptor),
         })
     }
 
@@ -43,9 +57,14 @@ impl Chosen {
         held.unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Which one that is.
-    pub fn name(&self) -> DescriptorName {
+    /// Which one that is: of [`DescriptorName::ALL`], if it is none of the caller's own.
+    pub fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// Whether it is the caller's own, which no other process has.
+    pub fn is_own(&self) -> bool {
+        self.is_own
     }
 
     /// Arithmetic of its network, if it has one: `f32` or `bf16`.

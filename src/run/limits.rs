@@ -5,7 +5,7 @@ use crate::steps::pca::{Keep, PcaParams};
 use crate::steps::tsne::TsneParams;
 
 use super::descriptor::Chosen;
-use super::machine::available_bytes;
+use super::machine::{available_bytes, gigabytes};
 use super::params::Params;
 
 /// A fit takes more than it counts, since the allocator keeps what was let go: 3,000 rows of 2,500 values and 900 components took
@@ -121,10 +121,6 @@ fn largest(mut limit: usize, fits: impl Fn(usize) -> bool) -> usize {
         }
     }
     found
-}
-
-fn gigabytes(bytes: u64) -> String {
-    format!("{:.1} GB", bytes as f64 / 1e9)
 }
 
 #[cfg(test)]

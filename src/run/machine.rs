@@ -30,6 +30,12 @@ pub fn pool(n_threads: usize) -> Result<ThreadPool> {
     })
 }
 
+/// A number of bytes in gigabytes, for a sentence.
+#[must_use]
+pub fn gigabytes(bytes: u64) -> String {
+    format!("{:.1} GB", bytes as f64 / 1e9)
+}
+
 /// Memory in bytes that this process can have without others being swapped out, within the limits of its control groups (of a
 /// container, of a unit of systemd); absent where the system does not tell.
 #[must_use]

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::error::Result;
-use crate::steps::describe::{DescriptorName, Precision};
+use crate::error::{Error, Result};
+use crate::steps::describe::{DescriptorName, OwnDescriptor, Precision};
 use crate::steps::load::LoadParams;
 use crate::steps::pca::PcaParams;
 use crate::steps::projection::{self, Project};
@@ -29,6 +29,9 @@ pub struct Params {
     pub filter: Filter,
     /// By what they are described.
     pub descriptor: DescriptorName,
+    /// The caller's own descriptor. It takes the place of `descriptor`, runs in this process alone, and takes neither
+    /// `precision` nor `model`.
+    pub own_descriptor: Option<OwnDescriptor>,
     /// Arithmetic of VGG16; [`Precision::Auto`] for another descriptor.
     pub precision: Precision,
     /// A model of the user's own instead of VGG16.
@@ -57,6 +60,7 @@ impl Params {
             load: LoadParams::default(),
             filter: Filter::default(),
             descriptor: DescriptorName::default(),
+            own_descriptor: None,
             precision: Precision::Auto,
             model: None,
             cache: None,
@@ -68,12 +72,26 @@ impl Params {
         }
     }
 
+    /// The name of the descriptor, the caller's own or not.
+    #[must_use]
+    pub fn descriptor_name(&self) -> &'static str {
+        let own = self.own_descriptor.as_ref();
+        own.map_or(self.descriptor.name(), OwnDescriptor::name)
+    }
+
     /// What can be said of the parameters before anything is read or written.
     ///
     /// # Errors
     /// [`crate::Error::Invalid`] that names the one that cannot work.
     pub fn check(&self) -> Result<()> {
         machine::check_threads(self.threads)?;
+        let own = self.own_descriptor.as_ref();
+        own.map_or(Ok(()), OwnDescriptor::check)?;
+        if own.is_some() && (self.precision != Precision::Auto || self.model.is_some()) {
+            return Err(Error::Invalid(
+                "a precision or a model is for the descriptor vgg16; leave it out beside a descriptor of your own".to_owned(),
+            ));
+        }
         self.pca.check_params()?;
         projection::check(&self.projections())
     }

@@ -7,7 +7,6 @@ use crate::error::{Error, Result};
 use crate::frame::{column, strings};
 use crate::schema::{LABEL, SIZE_BYTES};
 use crate::steps::load::{Loaded, load_with};
-use crate::steps::projection;
 use crate::storage::store::{self, Receipt, Shard, Store};
 
 use super::control::{Control, Done, Event};
@@ -41,7 +40,10 @@ impl Planned {
             })
         })?;
         let model = params.model.as_deref();
-        let descriptor = Chosen::open(params.descriptor, params.precision, model, params.threads)?;
+        let descriptor = match &params.own_descriptor {
+            Some(own) => Chosen::own(own, params.threads)?,
+            None => Chosen::open(params.descriptor, params.precision, model, params.threads)?,
+        };
         let recipe = descriptor.recipe(params.filter);
         let shards = store::plan(&loaded.manifest, &recipe)?;
         let planned = Self {
@@ -99,7 +101,7 @@ pub struct Plan {
     pub to_read_bytes: u64,
     /// Size of the shards in the cache in bytes: those that would be read instead.
     pub cached_bytes: u64,
-    /// The descriptor, as in `--descriptor`.
+    /// The name of the descriptor.
     pub descriptor: String,
     /// Arithmetic of its network: `f32` or `bf16`; absent if it has none.
     pub precision: Option<String>,
@@ -114,8 +116,7 @@ pub fn dry_run(
     observe: &mut (dyn FnMut(&Event) + Send),
     stop: &AtomicBool,
 ) -> Result<Plan> {
-    params.pca.check_params()?;
-    projection::check(&params.projections())?;
+    params.check()?;
     Control::new(observe, stop).install(params.threads, |control| {
         let (planned, loaded) = Planned::new(params, control)?;
         limits::check(params, loaded.manifest.height(), &planned.descriptor)?;
@@ -143,7 +144,7 @@ pub fn dry_run(
             n_to_read: missing.iter().map(|s| s.manifest.height() as u64).sum(),
             to_read_bytes,
             cached_bytes: found.iter().flatten().map(|r| r.size_bytes).sum(),
-            descriptor: planned.descriptor.name().to_string(),
+            descriptor: planned.descriptor.name().to_owned(),
             precision: planned.descriptor.precision(),
         })
     })

@@ -121,7 +121,7 @@ pub(super) fn flattered(quality: &QualityRecord) -> Option<String> {
 /// default, in words.
 pub(super) fn parameters(params: &Params) -> Vec<Parameter> {
     let parameter = |option: &RunOption| {
-        if option.is_idle(params.descriptor) {
+        if option.is_idle(params.descriptor_name()) {
             return None;
         }
         let value = option.of?(params);

@@ -9,6 +9,7 @@ mod words;
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use fruits_maths::Matrix;
 use polars::prelude::*;
@@ -23,7 +24,7 @@ pub use self::vgg16::{
 pub use self::words::{About, Fact, NetworkRecord};
 use crate::error::{Error, Result};
 use crate::frame::{MatrixExt, binaries, strings};
-use crate::schema::{FEATURES, KEY, PIXELS, SIZE_BYTES};
+use crate::schema::{FEATURES, KEY, PIXELS, PIXELS_LEN, SIZE_BYTES};
 use crate::storage::rejection::{Reason, Rejection};
 pub use crate::storage::store::CODE_VERSION;
 
@@ -93,6 +94,80 @@ impl FromStr for DescriptorName {
             let names = Self::ALL.map(Self::name).join(" and ");
             Error::Invalid(format!("no descriptor `{text}`; there are {names}"))
         })
+    }
+}
+
+/// A descriptor of the caller's own for a run: its name, and a function that makes it.
+#[derive(Clone)]
+pub struct OwnDescriptor {
+    name: &'static str,
+    make: Arc<Make>,
+}
+
+type Make = dyn Fn(usize) -> Result<Box<dyn Descriptor>> + Send + Sync;
+
+impl OwnDescriptor {
+    /// `make` is called with the number of threads that the descriptor is to compute on, once a run and before anything is loaded.
+    /// No value may depend on that number, and [`Descriptor::name`] must be `name`.
+    pub fn new(
+        name: &'static str,
+        make: impl Fn(usize) -> Result<Box<dyn Descriptor>> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            name,
+            make: Arc::new(make),
+        }
+    }
+
+    /// The name, which stands in the record.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// What can be said of it before it is made.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a name of [`DescriptorName::ALL`].
+    pub fn check(&self) -> Result<()> {
+        match DescriptorName::from_str(self.name) {
+            Ok(name) => Err(Error::Invalid(format!(
+                "there is a descriptor `{name}` already; give yours another name"
+            ))),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// The descriptor.
+    ///
+    /// # Errors
+    /// Those of its function and of [`OwnDescriptor::check`], and [`Error::Invalid`] for another name than was given or an input
+    /// that no run prepares.
+    pub fn open(&self, threads: usize) -> Result<Box<dyn Descriptor>> {
+        self.check()?;
+        let name = self.name;
+        let descriptor = (self.make)(threads)?;
+        if descriptor.name() != name {
+            return Err(Error::Invalid(format!(
+                "the descriptor `{name}` calls itself `{}`; give it one name",
+                descriptor.name()
+            )));
+        }
+        let input = descriptor.input();
+        if input.n_bytes() != PIXELS_LEN || input.n_images == 0 {
+            return Err(Error::Invalid(format!(
+                "the descriptor `{name}` takes {} images of {} x {} x {} at once; images are prepared as 224 x 224 x 3, and it \
+                 must take one at least",
+                input.n_images, input.side, input.side, input.channels
+            )));
+        }
+        Ok(descriptor)
+    }
+}
+
+impl fmt::Debug for OwnDescriptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("OwnDescriptor").field(&self.name).finish()
     }
 }
 

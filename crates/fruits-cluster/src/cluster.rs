@@ -70,6 +70,12 @@ impl Engine for Cluster {
                 "an engine computes the PCA with krylov; take --pca-solver krylov, or --engine local".to_owned(),
             ));
         }
+        if job.descriptor.is_own() {
+            return Err(Error::Invalid(format!(
+                "workers do not have the descriptor `{}`; describe images by it in this process, without an engine",
+                job.descriptor.name()
+            )));
+        }
         let cache = Exchange::of(job.store);
         let address = cache.address()?;
         let input = input(&job)?;
@@ -136,7 +142,7 @@ fn order(job: &Job, run: String, input: String) -> Result<Order> {
         recipe: job.recipe.to_owned(),
         input,
         filter: job.filter.to_string(),
-        descriptor: descriptor.name().to_string(),
+        descriptor: descriptor.name().to_owned(),
         precision: descriptor
             .precision()
             .unwrap_or(Precision::Auto.to_string()),

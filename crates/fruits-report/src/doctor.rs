@@ -6,6 +6,7 @@ use clap::Args;
 use fruits::features::{
     Arithmetic, Cpu, Descriptor, Model, Precision, RuntimeFolder, Vgg16, onnxruntime_version,
 };
+use fruits::pipeline::machine::gigabytes;
 use fruits::{atomic, pipeline};
 
 use crate::code;
@@ -222,8 +223,4 @@ fn disk(cache: &Path) -> Finding {
             }
         }
     }
-}
-
-fn gigabytes(bytes: u64) -> String {
-    format!("{:.1} GB", bytes as f64 / 1e9)
 }

@@ -173,7 +173,7 @@ fn what_is_printed_reads_back() {
             .parsed::<DescriptorName>("descriptor")
             .unwrap()
             .unwrap();
-        let in_file = |o: &&RunOption| o.role != Role::Call && !o.is_idle(descriptor);
+        let in_file = |o: &&RunOption| o.role != Role::Call && !o.is_idle(descriptor.name());
         let n_lines = OPTIONS.iter().filter(in_file).count();
         assert_eq!(printed.lines().count(), n_lines, "{printed}");
         assert_reads_back(&said, &printed);

@@ -62,7 +62,7 @@ impl Settings {
             return Ok(());
         };
         let chosen = self.origin("descriptor");
-        let idle = |s: &Setting| s.option.is_idle(descriptor);
+        let idle = |s: &Setting| s.option.is_idle(descriptor.name());
         let is_said = |s: &&Setting| s.origin != Origin::Default && Some(s.origin) >= chosen;
         if let Some(setting) = self.0.iter().filter(|s| idle(s)).find(is_said) {
             let name = setting.option.name;

@@ -73,8 +73,8 @@ impl RunOption {
 
     /// Whether it is of no use to a run by this descriptor.
     #[must_use]
-    pub fn is_idle(&self, descriptor: DescriptorName) -> bool {
-        self.only_for.is_some_and(|only| only != descriptor)
+    pub fn is_idle(&self, descriptor: &str) -> bool {
+        self.only_for.is_some_and(|only| only.name() != descriptor)
     }
 
     /// The value where nothing is said.

@@ -106,7 +106,7 @@ pub static OPTIONS: [RunOption; 42] = [
         kind: Kind::parsed::<DescriptorName>(),
         default: "vgg16",
         help: DescriptorName::HELP,
-        of: Some(|p| text(p.descriptor)),
+        of: Some(|p| text(p.descriptor_name())),
         ..DESCRIPTORS
     },
     RunOption {

@@ -29,7 +29,7 @@ impl Input {
 /// All but [`n_features`](Self::n_features) and [`describe`](Self::describe) is known before anything is loaded, so a run
 /// that finds its descriptors in the cache never loads a network.
 pub trait Descriptor: Send {
-    /// The name on the command line and in the record.
+    /// The name in the record, and on the command line if it is there.
     fn name(&self) -> &'static str;
 
     /// All that decides a value for given pixels, the same text for the same values; it goes into the fingerprint.

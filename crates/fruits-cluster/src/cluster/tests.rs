@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use fruits::features::DescriptorName;
+use fruits::features::{DescriptorName, OwnDescriptor};
 use fruits::pca::{Keep, PcaParams};
 use fruits::pipeline::{self, Event, Outcome, Params};
 use fruits::place::Place;
@@ -119,4 +119,22 @@ fn what_is_damaged_is_computed_again_in_the_same_run() {
     let outcome = run(&cache, &mut hook);
     assert_eq!(n_damaged, 1);
     expect_same(outcome, "survey-00000");
+}
+
+#[allow(dead_code, reason = "its `main` is for those who start it")]
+#[path = "../../../../examples/toy_descriptor.rs"]
+mod toy_descriptor;
+
+#[test]
+fn a_descriptor_that_no_worker_has_is_refused() {
+    let folder = temporary::folder("test").unwrap();
+    let mut params = params(&folder.path().join("cache"));
+    let make = |_| Ok(Box::new(toy_descriptor::Brightness) as Box<_>);
+    params.own_descriptor = Some(OwnDescriptor::new("brightness", make));
+    let outcome = pipeline::run(&params, &mut |_| {}, &AtomicBool::new(false));
+    let refused = outcome.err().unwrap().to_string();
+    assert!(
+        refused.contains("workers do not have the descriptor `brightness`"),
+        "{refused}"
+    );
 }
