@@ -1,12 +1,12 @@
 //! What `ARCHITECTURE.md` says of the layout: imports point to the left, files form no circle, and none is long.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use crate::imports::{Package, rust_files};
 use crate::run::project;
 
 /// Every module of the library may use those in front of it. Steps stand side by side and do not know each other.
-const ORDER: [&[&str]; 19] = [
+const ORDER: [&[&str]; 29] = [
     &["error"],
     &["schema"],
     &["frame"],
@@ -39,6 +39,16 @@ const ORDER: [&[&str]; 19] = [
         "steps::quality",
     ],
     &["record"],
+    &["run::descriptor", "run::machine", "run::pace"],
+    &["run::control", "run::gather", "run::shards"],
+    &["run::workers"],
+    &["run::here"],
+    &["run::params"],
+    &["run::options", "run::limits"],
+    &["run::record"],
+    &["run::plan", "run::projections", "run::reduction"],
+    &["run::stages"],
+    &["run::described"],
     &["run"],
     &["outputs"],
     &["compare", "verify"],
@@ -47,47 +57,105 @@ const ORDER: [&[&str]; 19] = [
     &["notebook"],
 ];
 
+/// The same of the cluster.
+const CLUSTER: [&[&str]; 9] = [
+    &["clock"],
+    &["engine", "keys", "secret"],
+    &["exchange", "survey", "task"],
+    &["jobs", "piece", "scope", "tries"],
+    &["driver"],
+    &["rows"],
+    &["kept"],
+    &["worker"],
+    &["cluster"],
+];
+
 /// Lines of a file, its tests with it.
 const MAX_LINES: usize = 400;
 
 #[test]
 fn imports_point_to_the_left() {
-    let library = Package::read(&project().join("src"));
-    let place = |module: &str| {
-        let is_in = |name: &&&str| module == **name || module.starts_with(&format!("{name}::"));
-        ORDER
-            .iter()
-            .position(|names| names.iter().any(|n| is_in(&n)))
-    };
-    let room = |module: &str| {
-        let mut all = ORDER.iter().copied().flatten();
-        let is_in = |name: &&&str| module == **name || module.starts_with(&format!("{name}::"));
-        all.find(|n| is_in(n)).copied()
+    // The files that only list the modules of a room need no place.
+    assert_ordered("src", &ORDER, &["", "storage", "steps"], 150);
+    assert_ordered("crates/fruits-cluster/src", &CLUSTER, &[""], 40);
+}
+
+/// Holds each module of a crate to its place in `order`; `n_arrows` say that there was something to hold.
+fn assert_ordered(folder: &str, order: &[&[&str]], lists: &[&str], n_arrows: usize) {
+    let is_in =
+        |module: &str, name: &str| module == name || module.starts_with(&format!("{name}::"));
+    // The first place that names a module or what it is in.
+    let found = |module: &str| {
+        let places = order.iter().enumerate();
+        let mut names = places.flat_map(|(place, names)| names.iter().map(move |n| (place, *n)));
+        names.find(|(_, name)| is_in(module, name))
     };
     let mut n_seen = 0;
-    for (from, uses) in &library.arrows {
-        // The files that only list the modules of a room.
-        if ["", "storage", "steps"].contains(&from.as_str()) {
+    for (from, uses) in &Package::read(&project().join(folder)).arrows {
+        if lists.contains(&from.as_str()) {
             continue;
         }
-        let own = place(from).unwrap_or_else(|| panic!("module `{from}` has no place in ORDER"));
+        let Some((own, own_room)) = found(from) else {
+            panic!("{folder}: module `{from}` has no place in the order")
+        };
         for used in uses {
-            let Some(left) = place(used) else {
+            let Some((left, room)) = found(used) else {
                 panic!(
-                    "`{from}` must name the module that it uses, not `{used}`, by which users know it"
+                    "{folder}: `{from}` must name the module that it uses, not `{used}`, by which users know it"
                 )
             };
             assert!(
-                left < own || room(used) == room(from),
-                "`{from}` must not use `{used}`, which does not stand before it"
+                left < own || room == own_room,
+                "{folder}: `{from}` must not use `{used}`, which does not stand before it"
             );
             n_seen += 1;
         }
     }
     assert!(
-        n_seen > 150,
-        "only {n_seen} arrows: has the layout changed?"
+        n_seen > n_arrows,
+        "{folder}: only {n_seen} arrows; has the layout changed?"
     );
+}
+
+#[test]
+fn mathematics_stands_alone() {
+    let manifest = project().join("crates/fruits-maths/Cargo.toml");
+    let manifest = std::fs::read_to_string(manifest).expect("text");
+    let (_, dependencies) = manifest.split_once("[dependencies]").expect("dependencies");
+    let names = dependencies.lines().filter_map(|l| l.split_once(" = "));
+    let names: Vec<_> = names.map(|(name, _)| name).collect();
+    assert!(names.contains(&"faer"), "{names:?}");
+    for name in names {
+        let is_strange = ["polars", "aws-", "fruits"]
+            .iter()
+            .any(|n| name.starts_with(n));
+        assert!(!is_strange, "fruits-maths depends on {name}");
+    }
+}
+
+#[test]
+fn the_page_touches_no_file() {
+    let files = ["src/page.rs", "src/plot.rs", "src/page", "src/plot"];
+    let touching = [
+        "std::fs",
+        "std::net",
+        "std::process",
+        "std::env",
+        "std::time",
+        "storage::atomic",
+        "storage::temporary",
+        ".exists()",
+        ".canonicalize()",
+    ];
+    for (path, text) in files
+        .iter()
+        .flat_map(|file| rust_files(&project().join(file)))
+    {
+        let (code, _) = text.split_once("#[cfg(test)]").unwrap_or((&text, ""));
+        for words in touching {
+            assert!(!code.contains(words), "{}: `{words}`", path.display());
+        }
+    }
 }
 
 #[test]
@@ -114,6 +182,7 @@ fn no_file_is_long() {
         "crates",
         "deploy",
         "examples",
+        "fuzz",
         "notebooks",
         "setup",
         "src",
@@ -159,182 +228,4 @@ fn sources() -> Vec<PathBuf> {
     let mut all: Vec<_> = crates.chain([project().join("src")]).collect();
     all.sort();
     all
-}
-
-fn rust_files(folder: &Path) -> Vec<(PathBuf, String)> {
-    let files = walkdir::WalkDir::new(folder)
-        .sort_by_file_name()
-        .into_iter();
-    let paths = files.map(|entry| entry.expect("readable").into_path());
-    let rust = paths.filter(|path| path.extension().is_some_and(|e| e == "rs"));
-    let read = |path: PathBuf| {
-        let text = std::fs::read_to_string(&path).expect("text");
-        (path, text)
-    };
-    rust.map(read).collect()
-}
-
-/// The modules of a crate that have a file of their own, and which of these each names; the root is "".
-struct Package {
-    arrows: BTreeMap<String, BTreeSet<String>>,
-}
-
-impl Package {
-    fn read(folder: &Path) -> Self {
-        let files = rust_files(folder).into_iter().map(|(path, text)| {
-            let path = path.strip_prefix(folder).expect("below").with_extension("");
-            let names: Vec<_> = path.iter().map(|n| n.to_string_lossy()).collect();
-            let name = names.join("::");
-            let is_root = name == "lib" || name == "main";
-            (if is_root { String::new() } else { name }, text)
-        });
-        let files: BTreeMap<_, _> = files.filter(|(name, _)| !name.ends_with("tests")).collect();
-        let arrows = files.iter().map(|(own, text)| {
-            let mut used = BTreeSet::new();
-            for path in paths(text, own, &files) {
-                // The longest beginning that is a file, or the root.
-                let ends = (1..=path.len()).rev();
-                let found = ends
-                    .map(|n| path[..n].join("::"))
-                    .find(|m| files.contains_key(m));
-                let everywhere = ["Error", "Result"].contains(&path.last().map_or("", |n| n));
-                let root = files.contains_key("") && !everywhere;
-                used.extend(found.or(root.then(String::new)));
-            }
-            used.remove(own);
-            (own.clone(), used)
-        });
-        Self {
-            arrows: arrows.collect(),
-        }
-    }
-
-    /// A way from a module to itself.
-    fn way_back(&self, start: &str) -> Option<Vec<String>> {
-        let mut seen = BTreeSet::new();
-        let mut ways = vec![vec![start.to_owned()]];
-        while let Some(way) = ways.pop() {
-            for next in &self.arrows[&way[way.len() - 1]] {
-                let mut longer = way.clone();
-                longer.push(next.clone());
-                if next == start {
-                    return Some(longer);
-                }
-                if seen.insert(next.clone()) {
-                    ways.push(longer);
-                }
-            }
-        }
-        None
-    }
-}
-
-/// Every path in `text` that begins at `crate`, `self`, `super` or a module below `own`, from the root of the crate; but
-/// those of re-exports, and those of the tests at a file's end.
-fn paths(text: &str, own: &str, files: &BTreeMap<String, String>) -> Vec<Vec<String>> {
-    const TESTS: &str = "#[cfg(test)]\nmod ";
-    let is_here = |at: &usize| {
-        text[at + TESTS.len()..]
-            .lines()
-            .next()
-            .is_some_and(|l| l.ends_with('{'))
-    };
-    let mut tests = text.match_indices(TESTS).map(|(at, _)| at);
-    let text = &text[..tests.find(is_here).unwrap_or(text.len())];
-    let tokens = tokens(text);
-    let own: Vec<String> = own
-        .split("::")
-        .filter(|n| !n.is_empty())
-        .map(str::to_owned)
-        .collect();
-    let is_below = |name: &str| {
-        let mut below = own.clone();
-        below.push(name.to_owned());
-        files.contains_key(&below.join("::"))
-    };
-    let (mut found, mut at) = (Vec::new(), 0);
-    while at < tokens.len() {
-        let before = |n: usize| at.checked_sub(n).map_or("", |i| tokens[i].as_str());
-        if tokens[at] == "use" && (before(1) == "pub" || (before(1) == ")" && before(4) == "pub")) {
-            while at < tokens.len() && tokens[at] != ";" {
-                at += 1;
-            }
-        } else if before(1) == "in" && before(2) == "(" {
-            // Who may see a thing.
-        } else if before(1) != "::" && tokens.get(at + 1).is_some_and(|t| t == "::") {
-            let base = match tokens[at].as_str() {
-                "crate" => Some(Vec::new()),
-                "self" => Some(own.clone()),
-                "super" => Some(own[..own.len().saturating_sub(1)].to_vec()),
-                name if is_below(name) => Some([&own[..], &[name.to_owned()]].concat()),
-                _ => None,
-            };
-            if let Some(base) = base {
-                at = tree(&tokens, at + 1, base, &mut found);
-                continue;
-            }
-        }
-        at += 1;
-    }
-    found
-}
-
-/// Reads what follows `base` from a `::` on, braces with it; says where it ends.
-fn tree(
-    tokens: &[String],
-    mut at: usize,
-    mut base: Vec<String>,
-    found: &mut Vec<Vec<String>>,
-) -> usize {
-    while tokens.get(at).is_some_and(|t| t == "::") {
-        match tokens.get(at + 1).map(String::as_str) {
-            Some("super") => {
-                base.pop();
-            }
-            Some("{") => {
-                at += 2;
-                while at < tokens.len() && tokens[at] != "}" {
-                    let mut path = base.clone();
-                    if tokens[at] != "self" && tokens[at] != "*" {
-                        path.push(tokens[at].clone());
-                    }
-                    at = tree(tokens, at + 1, path, found);
-                    while at < tokens.len() && tokens[at] != "," && tokens[at] != "}" {
-                        at += 1;
-                    }
-                    at += usize::from(tokens.get(at).is_some_and(|t| t == ","));
-                }
-                return at + 1;
-            }
-            Some(name) => base.push(name.to_owned()),
-            None => {}
-        }
-        at += 2;
-    }
-    found.push(base);
-    at
-}
-
-/// Names, `::`, and single marks; no comments.
-fn tokens(text: &str) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
-    for line in text
-        .lines()
-        .filter(|line| !line.trim_start().starts_with("//"))
-    {
-        let mut rest = line;
-        while let Some(first) = rest.chars().next() {
-            let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-            let n = match first {
-                c if is_name(c) => rest.find(|c| !is_name(c)).unwrap_or(rest.len()),
-                ':' if rest.starts_with("::") => 2,
-                c => c.len_utf8(),
-            };
-            if !first.is_whitespace() {
-                found.push(rest[..n].to_owned());
-            }
-            rest = &rest[n..];
-        }
-    }
-    found
 }

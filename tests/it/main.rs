@@ -23,6 +23,7 @@ mod faults;
 mod gates;
 mod golden;
 mod images;
+mod imports;
 mod interruption;
 mod layers;
 mod limits;

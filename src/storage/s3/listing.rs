@@ -13,8 +13,10 @@ use super::prefix::{Listed, Prefix};
 use crate::error::{Error, Result};
 use crate::storage::digest;
 
-/// Pages of a listing: 100 million objects at 1,000 a page, whose list takes 20 GB.
+/// Pages of a listing: 100 million objects at 1,000 a page.
 const MAX_PAGES: usize = 100_000;
+/// Bytes of what a list holds, keys and ETags: of 50 million objects whose keys have 60 bytes. The heap around them comes on top.
+const MAX_LIST_BYTES: usize = 8 << 30;
 /// New keys of a page that leads on. S3 gives 1,000, and fewer where it passes over what was removed.
 const LEAST_KEYS: usize = 10;
 /// Pages in a row that may have fewer; then the listing has no end.
@@ -108,6 +110,7 @@ impl Prefix {
 #[derive(Default)]
 struct Progress {
     n_pages: usize,
+    n_bytes: usize,
     n_thin_pages: usize,
     /// By hash: a key that is taken for another one counts as one less.
     keys: BTreeSet<u64>,
@@ -125,6 +128,8 @@ impl Progress {
         let is_thin = page.iter().filter(is_new).count() < LEAST_KEYS;
         self.n_thin_pages = if is_thin { self.n_thin_pages + 1 } else { 0 };
         self.n_pages += 1;
+        let bytes = |object: &Listed| size_of::<Listed>() + object.key.len() + object.etag.len();
+        self.n_bytes += page.iter().map(bytes).sum::<usize>();
         let Some(next) = next else {
             return Ok(());
         };
@@ -136,6 +141,12 @@ impl Progress {
             )
         } else if self.n_pages >= MAX_PAGES {
             format!("it has more than {MAX_PAGES} pages; name a folder with --prefix")
+        } else if self.n_bytes > MAX_LIST_BYTES {
+            format!(
+                "the names on its first {} pages take more than {} GiB of memory; name a folder with --prefix",
+                self.n_pages,
+                MAX_LIST_BYTES >> 30
+            )
         } else {
             return Ok(());
         };
@@ -150,4 +161,29 @@ fn decoded(key: &str) -> Result<String, Failure> {
     decoded
         .map(std::borrow::Cow::into_owned)
         .map_err(|_| Failure::new(Kind::Other, format!("a listed key is not UTF-8: {key}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_that_outgrows_memory_is_refused() {
+        let listed = |i: usize| Listed {
+            key: format!("{i}.jpg"),
+            size_bytes: 1,
+            etag: String::new(),
+            modified: None,
+        };
+        let page: Vec<_> = (0..1000).map(listed).collect();
+        let mut progress = Progress::default();
+        assert!(progress.leads_on(&page, Some("a")).is_ok());
+        assert!(progress.n_bytes > 1000 * size_of::<Listed>());
+        progress.n_bytes = MAX_LIST_BYTES;
+        let page: Vec<_> = (1000..2000).map(listed).collect();
+        let refused = progress.leads_on(&page, Some("b")).unwrap_err();
+        assert!(refused.text.contains("8 GiB"), "{}", refused.text);
+        // The last page is taken whatever it holds.
+        assert!(progress.leads_on(&page, None).is_ok());
+    }
 }
