@@ -99,8 +99,8 @@ pub fn load_with(
             Kind::Other => n_other += 1,
         }
     }
-    let (labels, n_left) = admit(params.label, &mut images, unknown);
-    n_other += n_left;
+    let (labels, left) = admit(params.label, &mut images, unknown);
+    n_other += left.len();
     let mut classes: BTreeMap<String, Vec<Object>> = BTreeMap::new();
     for object in images {
         if let Some(label) = labels.label(&object.key) {
@@ -148,7 +148,15 @@ pub fn load_with(
         .zip(strings(&manifest, LABEL)?);
     let of_splits = labels.gathers(keys_and_labels);
     let of_names = lookalikes(BTreeSet::from_iter(strings(&manifest, LABEL)?).into_iter());
-    let of_left = (n_left > 0).then(|| left_out(n_left));
+    // What lies in no folder, or in the one of a split, as a licence does, is in no class whatever its ending.
+    let is_beside = |key: &str| labels.split(key).is_none() && key.contains('/');
+    let might_be = left
+        .iter()
+        .filter(|o| labels.label(&o.key).is_some() || is_beside(&o.key));
+    let of_left = match might_be.count() {
+        0 => None,
+        n => Some(left_out(n)),
+    };
     let warnings = of_splits.into_iter().chain(of_names).chain(of_left);
     let warnings = warnings.collect();
     add_split(&mut manifest, &labels)?;

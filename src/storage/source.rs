@@ -173,7 +173,7 @@ fn path_left_behind(key: &str) -> Option<&str> {
     let mut end = 0;
     for part in key.split('/') {
         end += part.len();
-        if is_left_behind(part) {
+        if is_left_behind(part, end < key.len()) {
             return Some(&key[..end]);
         }
         end += 1;

@@ -42,18 +42,18 @@ pub(super) fn kind_of(object: &Object) -> Kind {
 
 /// Objects of a bucket whose names say nothing, which nobody reads to know: those in a class of known images are images, and all
 /// are where no image is known. So no file beside the classes makes one, nor ends that first folders are splits. Gives the labels,
-/// and how many objects are left.
+/// and the objects that are left.
 pub(super) fn admit(
     rule: LabelRule,
     images: &mut Vec<Object>,
     unknown: Vec<Object>,
-) -> (Labels, usize) {
+) -> (Labels, Vec<Object>) {
     let labels = Labels::new(rule, images);
     let known = images.iter().filter_map(|image| labels.label(&image.key));
     let known: BTreeSet<String> = known.map(str::to_owned).collect();
     if known.is_empty() {
         images.extend(unknown);
-        return (Labels::new(rule, images), 0);
+        return (Labels::new(rule, images), Vec::new());
     }
     let is_in_class = |object: &Object| {
         let is_in_split = !labels.has_splits() || labels.split(&object.key).is_some();
@@ -64,7 +64,7 @@ pub(super) fn admit(
     };
     let (in_classes, left): (Vec<_>, Vec<_>) = unknown.into_iter().partition(is_in_class);
     images.extend(in_classes);
-    (labels, left.len())
+    (labels, left)
 }
 
 pub(super) fn left_out(n: usize) -> String {

@@ -78,8 +78,7 @@ impl Labels {
             firsts.extend(folders.next());
             is_deep |= folders.next().is_some();
         }
-        let is_split = |name: &&str| SPLITS.contains(&name.to_lowercase().as_str());
-        let are_splits = is_deep && firsts.iter().all(is_split);
+        let are_splits = is_deep && firsts.iter().all(|name| is_split(name));
         Self {
             rule,
             splits: match are_splits {
@@ -129,24 +128,36 @@ impl Labels {
         }
     }
 
-    /// What to say where a label gathers images of several splits.
+    /// What to say where a label gathers images of several splits, above the folder of the class or in it.
     #[must_use]
     pub fn gathers<'a>(&self, rows: impl Iterator<Item = (&'a str, &'a str)>) -> Option<String> {
         let mut of: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for (key, label) in rows {
-            of.entry(label).or_default().extend(self.split(key));
+            let split = folders(key).find(|name| is_split(name));
+            of.entry(label).or_default().extend(split);
         }
-        let n = of.values().filter(|splits| splits.len() > 1).count();
-        let names: Vec<_> = self.splits.iter().map(String::as_str).collect();
+        let several = of.values().filter(|splits| splits.len() > 1);
+        let n = several.clone().count();
+        let names: BTreeSet<_> = several.flatten().copied().collect();
+        let way_out = match self.splits.is_empty() {
+            true => {
+                "to look at one alone, give --input a folder that holds no other split, or put the splits above the classes"
+            }
+            false => "give --input the folder of one split to look at it alone",
+        };
         (n > 0).then(|| {
             format!(
                 "{n} of {} classes have images in several splits ({}): descriptors, PCA and every number below take \
-                 them together; give --input the folder of one split to look at it alone",
+                 them together; {way_out}",
                 of.len(),
-                names.join(", ")
+                Vec::from_iter(names).join(", ")
             )
         })
     }
+}
+
+fn is_split(name: &str) -> bool {
+    SPLITS.contains(&name.to_lowercase().as_str())
 }
 
 /// The folders of a path that have a name, from the first to the one that holds the file.
@@ -207,6 +218,36 @@ mod tests {
         let message = first.gathers(keys.map(|key| (key, first.label(key).unwrap())).into_iter());
         assert!(message.unwrap().starts_with("1 of 2 classes"));
         assert_eq!(first.label("test/a.jpg"), None);
+        // Splits may lie below the classes, too, and above them with the folder of the image as its class.
+        for (rule, keys) in [
+            (
+                LabelRule::First,
+                ["Apple/train/a.jpg", "Apple/test/b.jpg", "Pear/train/c.jpg"],
+            ),
+            (
+                LabelRule::Parent,
+                [
+                    "set/train/Apple/a.jpg",
+                    "set/test/Apple/b.jpg",
+                    "set/train/Pear/c.jpg",
+                ],
+            ),
+            (
+                LabelRule::Parent,
+                ["train/Apple/a.jpg", "test/Apple/b.jpg", "train/Pear/c.jpg"],
+            ),
+        ] {
+            let labels = labels(rule, &keys);
+            let message = labels.gathers(
+                keys.map(|key| (key, labels.label(key).unwrap()))
+                    .into_iter(),
+            );
+            let message = message.unwrap();
+            assert!(
+                message.starts_with("1 of 2 classes have images in several splits (test, train)"),
+                "{message}"
+            );
+        }
         // A class may be called so.
         for keys in [
             ["test/a.jpg", "train/b.jpg"],

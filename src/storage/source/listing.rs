@@ -96,25 +96,24 @@ pub(super) const LEFT_BEHIND: [&str; 44] = [
 ];
 /// Bins of older Windows as it writes them: in other cases they may be classes.
 const AS_WRITTEN: [&str; 2] = ["RECYCLED", "RECYCLER"];
-/// How such names end: markers of folders in buckets, streams of Synology, thumbnails and catalogues of cameras, previews of
-/// Lightroom, and what is not yet fetched.
-const ENDS: [&str; 10] = [
-    "$folder$",
+/// How such names end: markers of folders in buckets, streams of Synology, previews of Lightroom.
+const ENDS: [&str; 4] = ["$folder$", ".lrdata", "@synoeastream", "@synoresource"];
+/// How those of files end: thumbnails and catalogues of cameras, and what is not yet fetched. A folder of such a name may be a class.
+const ENDS_OF_FILES: [&str; 6] = [
     ".crdownload",
     ".ctg",
     ".filepart",
-    ".lrdata",
     ".part",
     ".partial",
     ".thm",
-    "@synoeastream",
-    "@synoresource",
 ];
-/// How they begin: marks of Databricks, locks of office programs, thumbnails of Synology.
-const BEGINS: [&str; 4] = ["_committed_", "_started_", "~$", "synophoto_thumb_"];
+/// How they begin: marks of Databricks, thumbnails of Synology.
+const BEGINS: [&str; 3] = ["_committed_", "_started_", "synophoto_thumb_"];
+/// How those of files begin: locks of office programs.
+const BEGINNING_OF_FILES: &str = "~$";
 
 /// Whether a part of a path names what systems leave, or hides it by a dot. `.` and `..` are names like others in a bucket.
-pub(super) fn is_left_behind(part: &str) -> bool {
+pub(super) fn is_left_behind(part: &str, is_folder: bool) -> bool {
     let name = part.to_lowercase();
     let is_hidden = name.starts_with('.') && name != "." && name != "..";
     is_hidden
@@ -123,6 +122,9 @@ pub(super) fn is_left_behind(part: &str) -> bool {
         || is_found(&name)
         || BEGINS.iter().any(|begin| name.starts_with(begin))
         || ENDS.iter().any(|end| name.ends_with(end))
+        || !is_folder
+            && (name.starts_with(BEGINNING_OF_FILES)
+                || ENDS_OF_FILES.iter().any(|end| name.ends_with(end)))
 }
 
 /// What Windows finds after a crash: `FOUND.000`, `FOUND.001` ...

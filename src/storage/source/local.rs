@@ -95,7 +95,7 @@ impl LocalFolder {
             }
             if let Ok(entry) = &entry {
                 let is_folder = entry.file_type().is_dir();
-                if is_left_behind(&entry.file_name().to_string_lossy()) {
+                if is_left_behind(&entry.file_name().to_string_lossy(), is_folder) {
                     listing.n_left_behind += 1;
                     if is_folder {
                         walk.skip_current_dir();
@@ -169,7 +169,8 @@ impl LocalFolder {
                 }
             };
             let kind = entry.file_type();
-            if is_left_behind(&entry.file_name().to_string_lossy()) {
+            let is_folder = kind.is_dir() || kind.is_symlink() && entry.path().is_dir();
+            if is_left_behind(&entry.file_name().to_string_lossy(), is_folder) {
                 if kind.is_dir() {
                     walk.skip_current_dir();
                 }
@@ -212,7 +213,7 @@ impl LocalFolder {
     fn is_left_behind(&self, path: &Path) -> bool {
         let below = path.strip_prefix(&self.root).ok();
         let name = below.and_then(Path::file_name);
-        name.is_some_and(|name| is_left_behind(&name.to_string_lossy()))
+        name.is_some_and(|name| is_left_behind(&name.to_string_lossy(), path.is_dir()))
     }
 
     fn key(&self, path: &Path) -> String {

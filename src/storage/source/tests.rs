@@ -52,7 +52,7 @@ const NAMES: [&str; 44] = [
     "ZbThumbnail.info",
     "~snapshot",
 ];
-const OTHERS: [&str; 26] = [
+const OTHERS: [&str; 20] = [
     ".DS_Store",
     ".#a.jpg",
     "._a.jpg",
@@ -65,20 +65,24 @@ const OTHERS: [&str; 26] = [
     "Apple_$folder$",
     "FOUND.000",
     "FOUND.017",
-    "IMG_0001.THM",
-    "M0100.CTG",
     "Previews.lrdata",
     "RECYCLED",
     "RECYCLER",
     "SYNOPHOTO_THUMB_XL.jpg",
     "_committed_7",
     "_started_7",
+    "a.jpg@SynoEAStream",
+    "a.jpg@SynoResource",
+];
+/// Of files alone: folders of such names are classes.
+const OF_FILES: [&str; 7] = [
+    "IMG_0001.THM",
+    "M0100.CTG",
     "a.jpg.crdownload",
     "a.jpg.filepart",
     "a.jpg.part",
     "a.jpg.partial",
-    "a.jpg@SynoEAStream",
-    "a.jpg@SynoResource",
+    "~$a.jpg",
 ];
 const OWN: [&str; 10] = [
     "Apple",
@@ -104,7 +108,7 @@ fn the_whole_table_is_left_out_in_a_folder_and_in_a_bucket() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, b"x").unwrap();
     };
-    let left: Vec<_> = NAMES.into_iter().chain(OTHERS).chain(["~$a.jpg"]).collect();
+    let left: Vec<_> = NAMES.into_iter().chain(OTHERS).collect();
     for name in &left {
         let (folder, file) = (format!("Apple/{name}"), format!("Pear/{name}"));
         assert_eq!(path_left_behind(&format!("{folder}/a.jpg")), Some(&*folder));
@@ -116,10 +120,18 @@ fn the_whole_table_is_left_out_in_a_folder_and_in_a_bucket() {
         assert_eq!(path_left_behind(&format!("{name}/{name}")), None);
         put(format!("{name}/{name}"));
     }
+    for name in OF_FILES {
+        let (image, file) = (format!("{name}/a.jpg"), format!("Pear/{name}"));
+        assert_eq!(path_left_behind(&image), None);
+        assert_eq!(path_left_behind(&file), Some(&*file));
+        put(image);
+        put(file);
+    }
     let listing = Source::folder(folder.path()).unwrap().list(&mut |_| true);
     let listing = listing.unwrap();
-    assert_eq!(listing.objects.len(), OWN.len());
-    assert_eq!(listing.n_left_behind, 2 * left.len() as u64);
+    assert_eq!(listing.objects.len(), OWN.len() + OF_FILES.len());
+    let n_left = 2 * left.len() + OF_FILES.len();
+    assert_eq!(listing.n_left_behind, n_left as u64);
 }
 
 #[test]
