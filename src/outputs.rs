@@ -67,8 +67,7 @@ pub fn publish(
     };
     let staged = temporary::folder("report")?;
     let published = publish_into(outcome, staged.path(), render)?;
-    let uploaded = claim.check().and_then(|()| upload(staged.path(), prefix));
-    match uploaded {
+    match upload(staged.path(), prefix, claim) {
         Ok(()) => Ok(published),
         Err(error) => Err(unplaced(staged.keep(), true, error)),
     }
@@ -182,13 +181,13 @@ fn write_timings(timings: &Timings, folder: &Path) -> Result<()> {
 }
 
 /// Copies the files of a run to a bucket: `run.json` last, as the mark that the others are whole. What another run left
-/// there goes first, so that an upload that fails leaves no record of files that are not its own.
-///
-/// # Errors
-/// [`Error::Bucket`], [`Error::Storage`].
-pub fn upload(folder: &Path, prefix: &Prefix) -> Result<()> {
+/// there goes first, so that an upload that fails leaves no record of files that are not its own. A process that was suspended
+/// meanwhile writes no more than the one file it was at over those of another run.
+fn upload(folder: &Path, prefix: &Prefix, claim: &Claim) -> Result<()> {
+    claim.check()?;
     prefix.remove(RUN)?;
     for (name, content_type) in FILES {
+        claim.check()?;
         let path = folder.join(name);
         if path.exists() {
             prefix.write(name, atomic::read(&path)?, content_type)?;

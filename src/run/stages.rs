@@ -28,7 +28,9 @@ pub(super) fn mending<T>(
             done => return done,
         };
         for shard in &shards {
-            *mended.entry(shard.clone()).or_default() += 1;
+            // The folder of a cluster's pieces has another name in each round; the files in it keep theirs.
+            let file = shard.rsplit('/').next().unwrap_or(shard);
+            *mended.entry(file.to_owned()).or_default() += 1;
         }
         if mended.values().any(|&n| n > MAX_MENDED) || shards.is_empty() {
             return Err(Error::Damaged { shards });
@@ -142,4 +144,27 @@ pub(super) fn gathered<T>(
 /// Images of all shards that could be used.
 pub(super) fn n_images(receipts: &[Receipt]) -> u64 {
     receipts.iter().map(|r| r.n_images as u64).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use super::*;
+
+    #[test]
+    fn what_is_damaged_in_every_round_ends_the_run_wherever_a_round_puts_it() {
+        let mut n_rounds = 0;
+        let stop = AtomicBool::new(false);
+        let mut observe = |_: &super::super::control::Event| {};
+        let outcome: Result<()> = mending(&mut Control::new(&mut observe, &stop), |_| {
+            n_rounds += 1;
+            let piece = format!("cluster/pieces/{n_rounds}/pass-01.bin");
+            Err(Error::Damaged {
+                shards: vec![piece],
+            })
+        });
+        assert!(matches!(outcome, Err(Error::Damaged { .. })));
+        assert_eq!(n_rounds, 1 + MAX_MENDED);
+    }
 }

@@ -35,7 +35,7 @@ pub(crate) use self::object::{MAX_REQUESTS, Size};
 pub(crate) use self::params::MAX_ATTEMPTS;
 pub use self::params::{Encryption, S3Params};
 pub use self::prefix::{Listed, Prefix};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, sentence};
 
 impl Prefix {
     /// An object's bytes; `None` if there is none of this key.
@@ -57,10 +57,48 @@ impl Prefix {
         self.if_there(key, read.map(|content| content.bytes))
     }
 
-    /// An object's SHA-256; `None` if there is none of this key. It is never in memory as a whole.
-    pub(crate) fn sha256(&self, key: &str, most_bytes: u64) -> Result<Option<String>> {
+    /// [`Prefix::read_at_most`], with the sentence of a fault that is this object's alone inside: others may be readable.
+    pub(crate) fn try_read(
+        &self,
+        key: &str,
+        most_bytes: u64,
+    ) -> Result<Result<Option<Vec<u8>>, String>> {
+        let read = self
+            .connection
+            .wait(self.get(key, None, Size::AtMost(most_bytes)))?;
+        self.unless_its_own(key, read.map(|content| content.bytes))
+    }
+
+    /// The same of an object's SHA-256. It is never in memory as a whole.
+    pub(crate) fn try_sha256(
+        &self,
+        key: &str,
+        most_bytes: u64,
+    ) -> Result<Result<Option<String>, String>> {
         let read = self.connection.wait(self.get_sha256(key, most_bytes))?;
-        self.if_there(key, read)
+        self.unless_its_own(key, read)
+    }
+
+    fn unless_its_own<T>(
+        &self,
+        key: &str,
+        read: Result<T, Failure>,
+    ) -> Result<Result<Option<T>, String>> {
+        let is_its_own = |kind: &Kind| {
+            matches!(
+                kind,
+                Kind::Denied | Kind::Archived | Kind::Damaged | Kind::TooLarge
+            )
+        };
+        match read {
+            Err(failure) if is_its_own(&failure.kind) => {
+                let why = sentence(&self.explain(Verb::Get, key, failure));
+                // Who asked knows which object it is.
+                let why = why.split_once("`: ").map_or(&*why, |(_, why)| why);
+                Ok(Err(why.to_owned()))
+            }
+            read => self.if_there(key, read).map(Ok),
+        }
     }
 
     fn if_there<T>(&self, key: &str, read: Result<T, Failure>) -> Result<Option<T>> {

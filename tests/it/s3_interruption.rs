@@ -163,3 +163,43 @@ fn a_second_run_into_one_place_of_a_bucket_is_refused() {
     assert!(server.content("report/run.json").is_some());
     assert!(server.content("report/.fruits-lock").is_none());
 }
+
+#[test]
+fn a_run_that_was_suspended_in_its_upload_leaves_what_another_one_put_there() {
+    let folder = tempfile::tempdir().expect("a folder");
+    images::sample(folder.path(), 2, 6);
+    let delay = json!({"kind": "delay", "seconds": 5.0, "method": "PUT", "key": "report/embeddings.parquet", "times": 1});
+    let server = server().photos("", folder.path()).fault(delay).start();
+    let first = server.colour().start();
+    let began = Instant::now();
+    while server.content("report/manifest.parquet").is_none() {
+        assert!(
+            began.elapsed() < Duration::from_secs(600),
+            "no upload in ten minutes"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let signal = |name: &str| {
+        let id = first.id().to_string();
+        let kill = Command::new("kill").args([name, &id]).status();
+        assert!(kill.expect("kill").success());
+    };
+    signal("-STOP");
+    server.colour().expect(0);
+    let in_report = || {
+        let mut objects = server.objects("out");
+        objects.retain(|o| {
+            o["key"]
+                .as_str()
+                .is_some_and(|key| key.starts_with("report/"))
+        });
+        objects
+    };
+    let there = in_report();
+    assert!(server.content("report/run.json").is_some());
+    signal("-CONT");
+    let said = said(first);
+    assert_eq!(said.code, Some(6), "{}", said.stderr);
+    assert!(said.stderr.contains("it took over"), "{}", said.stderr);
+    assert_eq!(in_report(), there);
+}

@@ -203,7 +203,7 @@ fn what_is_of_no_use_goes_and_what_others_wrote_stays() {
         changed
     });
     bench.write(&format!("{open}.parquet"), &shard);
-    bench.write(".fruits-partial-aB3", "half");
+    bench.write(".fruits-partial-0123abcd-aB3", "half");
     bench.write("cluster/pieces/17-ab/pass-01.bin", "piece");
     bench.write("cluster/tries/17-ab/features-00001/host-1-2-0.json", "{}");
     // Not written by this program.

@@ -124,3 +124,23 @@ fn a_signal_ends_a_check_that_waits() {
         );
     }
 }
+
+#[test]
+fn one_object_that_may_not_be_read_keeps_no_other_from_being_looked_at() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // Two shards.
+    images::sample(folder.path(), 4, 36);
+    let denied = json!({
+        "method": "GET", "key_suffix": "shard-00000.parquet",
+        "kind": "error", "status": 403, "code": "AccessDenied",
+    });
+    let server = server().photos("", folder.path()).fault(denied).start();
+    server.colour().expect(0);
+    let check = upkeep_in(&server).args(["check", "--cache", "s3://out/cache"]);
+    let said = check.expect(4).stdout;
+    assert!(
+        said.contains("its file cannot be read: permission is missing"),
+        "{said}"
+    );
+    assert!(said.contains("whole    1 shard,"), "{said}");
+}

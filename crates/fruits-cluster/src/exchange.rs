@@ -39,7 +39,7 @@ impl<'a> Exchange<'a> {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(Error::storage("create folder", folder))?;
         }
-        atomic::write(&path, &bytes)
+        atomic::write_below(self.store.root(), &path, &bytes)
     }
 
     /// Reads an object, if it is there. Whoever may write to the cache could have put anything there: one of more bytes is not

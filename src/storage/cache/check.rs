@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use rayon::prelude::*;
 
 use super::Cache;
-use super::files::{Content, Object, Pair};
+use super::files::{Content, Files, Object, Pair};
 use crate::error::{Error, Result};
 use crate::storage::store::{Receipt, Seen};
 
@@ -93,7 +93,7 @@ impl Cache {
     /// `observe` hears of each shard, and how many of how many there are; several are read at once, in the caller's pool.
     ///
     /// # Errors
-    /// [`Error::Storage`] or [`Error::Bucket`] if the cache cannot be listed, [`Error::Bucket`] if an object cannot be read,
+    /// [`Error::Storage`] or [`Error::Bucket`] if the cache cannot be listed, [`Error::Bucket`] if the bucket cannot be read,
     /// [`Error::Interrupted`].
     pub fn check(
         &self,
@@ -132,6 +132,19 @@ impl Cache {
                 observe(&found, shards.len() as u64 + 1, n_total);
                 shards.push(found);
             }
+        }
+        let unread = |found: &Found| match &found.state {
+            State::Unread(why) => Some(why.clone()),
+            _ => None,
+        };
+        // Where nothing can be read, that is no matter of single objects.
+        if let (Files::Bucket(prefix), Some(why)) = (&self.files, shards.first().and_then(unread))
+            && shards.iter().all(|found| unread(found).is_some())
+        {
+            return Err(Error::Bucket {
+                message: format!("cannot read one shard of `{prefix}`"),
+                source: why.into(),
+            });
         }
         Ok(Checked {
             shards,

@@ -113,7 +113,7 @@ impl Files {
             Self::Folder(folder) => {
                 content(folder.file(key).and_then(|file| file.read(most, stop)))
             }
-            Self::Bucket(prefix) => Ok(in_bucket(prefix.read_at_most(key, most)?)),
+            Self::Bucket(prefix) => Ok(in_bucket(prefix.try_read(key, most)?)),
         }
     }
 
@@ -123,7 +123,7 @@ impl Files {
             Self::Folder(folder) => {
                 content(folder.file(key).and_then(|file| file.sha256(most, stop)))
             }
-            Self::Bucket(prefix) => Ok(in_bucket(prefix.sha256(key, most)?)),
+            Self::Bucket(prefix) => Ok(in_bucket(prefix.try_sha256(key, most)?)),
         }
     }
 
@@ -234,8 +234,12 @@ fn content<T>(read: Result<T, Fault>) -> Result<Content<T>> {
     }
 }
 
-fn in_bucket<T>(read: Option<T>) -> Content<T> {
-    read.map_or(Content::Gone, Content::Read)
+fn in_bucket<T>(read: Result<Option<T>, String>) -> Content<T> {
+    match read {
+        Ok(Some(read)) => Content::Read(read),
+        Ok(None) => Content::Gone,
+        Err(why) => Content::Unreadable(format!("cannot be read: {why}")),
+    }
 }
 
 fn fault_at(action: &'static str, path: &Path, fault: Fault) -> Error {

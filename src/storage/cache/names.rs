@@ -87,12 +87,14 @@ fn is_stem(stem: &str) -> bool {
 
 fn is_partial(file: &str) -> bool {
     let rest = file.strip_prefix(TEMPORARY_PREFIX).unwrap_or_default();
-    !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric())
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+    !rest.is_empty() && rest.bytes().all(allowed)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::atomic;
     use crate::storage::store::{Shard, keys};
 
     #[test]
@@ -111,7 +113,10 @@ mod tests {
         ] {
             assert_eq!(name(key), Some(Name::Cluster), "{key}");
         }
-        for key in [".fruits-partial-aB3", "cluster/tries/1/2/.fruits-partial-x"] {
+        let folder = tempfile::tempdir().unwrap();
+        let partial = atomic::partial_folder(folder.path()).unwrap();
+        let partial = partial.path().file_name().unwrap().to_str().unwrap();
+        for key in [partial, &format!("cluster/tries/1/2/{partial}")] {
             assert_eq!(name(key), Some(Name::Partial), "{key}");
         }
         let long = format!("cluster/models/{}", "a".repeat(MAX_PART + 1));

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -38,6 +38,7 @@ struct Held {
     mark: Mark,
     etag: Mutex<String>,
     is_lost: AtomicBool,
+    n_renewed: AtomicU64,
 }
 
 /// What tells a lease from every other one, of this process or of another that looks the same.
@@ -98,17 +99,16 @@ impl Prefix {
             mark,
             etag: Mutex::new(etag),
             is_lost: AtomicBool::new(false),
+            n_renewed: AtomicU64::new(0),
         });
         let (ends, ended) = channel();
         let renewed = Arc::clone(&held);
         let renews = std::thread::Builder::new()
             .name("lease".to_owned())
             .spawn(move || {
-                let mut n = 1;
                 while ended.recv_timeout(RENEWED_EVERY) == Err(RecvTimeoutError::Timeout) {
                     // A fault of the network is tried again; what counts is looked at when something is to be written.
-                    let _ = renewed.renew(n);
-                    n += 1;
+                    let _ = renewed.renew();
                 }
             });
         let renews = renews.map_err(|e| Error::Internal(format!("no thread for a lease: {e}")))?;
@@ -184,7 +184,8 @@ impl Prefix {
 }
 
 impl Held {
-    fn renew(&self, n: u64) -> Result<()> {
+    fn renew(&self) -> Result<()> {
+        let n = 1 + self.n_renewed.fetch_add(1, Ordering::Relaxed);
         let mut etag = self.etag.lock().unwrap_or_else(PoisonError::into_inner);
         let condition = Condition::Matches(etag.clone());
         match self.prefix.put_if(&condition, &self.mark, n)? {
@@ -201,7 +202,7 @@ impl Lease {
     /// # Errors
     /// [`Error::Bucket`] if another run took it over, as after a suspension of this process.
     pub fn check(&self) -> Result<()> {
-        self.held.renew(u64::MAX)?;
+        self.held.renew()?;
         match self.held.is_lost.load(Ordering::Relaxed) {
             false => Ok(()),
             true => Err(self.held.prefix.is_busy("it took over what this run held")),
@@ -215,7 +216,9 @@ impl Drop for Lease {
         if let Some(renews) = self.renews.take() {
             let _ = renews.join();
         }
-        if !self.held.is_lost.load(Ordering::Relaxed) {
+        let is_lost = || self.held.is_lost.load(Ordering::Relaxed);
+        // A process that was suspended may have lost it since it last looked; one that nobody renews lapses.
+        if !is_lost() && self.held.renew().is_ok() && !is_lost() {
             let _ = self.held.prefix.remove(LOCK);
         }
     }
