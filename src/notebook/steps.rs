@@ -9,7 +9,7 @@ use super::interrupt::Working;
 use super::lines::{Lines, ended};
 use super::sentence::Sentence;
 use crate::error::Error;
-use crate::frame::MatrixExt;
+use crate::frame::{MatrixExt, add_by_key};
 use crate::schema::{FEATURES, KEY, TSNE_X, TSNE_Y};
 use crate::steps::describe::{
     self, Cpu, Descriptor, Features, Model, Precision, RuntimeFolder, Vgg16,
@@ -167,7 +167,8 @@ pub fn findings(scores: &DataFrame) -> Result<Findings, Sentence> {
 /// [`quality::quality`] of an embedding of `scores` at 10 neighbours, as in `report`.
 ///
 /// # Errors
-/// As there, if it is interrupted, and if the embedding has other rows.
+/// As there, if it is interrupted, and if the embedding is of other images: they are told by `key`, or by their place where
+/// neither has keys.
 pub fn quality(scores: &DataFrame, embedded: &Tsne) -> Result<Quality, Sentence> {
     let working = Working::begin();
     let mut lines = Lines::new("quality", scores.height());
@@ -176,14 +177,23 @@ pub fn quality(scores: &DataFrame, embedded: &Tsne) -> Result<Quality, Sentence>
         lines.at(n_done as u64);
         working.keeps_going()
     };
-    let keys = |frame: &DataFrame| frame.column(KEY).ok().cloned();
-    if keys(scores) != keys(&embedded.frame) || scores.height() != embedded.frame.height() {
-        let message = "the embedding is of other images than the scores, or in another order; run `tsne` on these scores";
-        return Err(Error::Invalid(message.to_owned()).into());
-    }
+    let others = || {
+        let message =
+            "the embedding is of other images than the scores; run `tsne` on these scores";
+        Error::Invalid(message.to_owned())
+    };
     let mut both = scores.clone();
-    for name in [TSNE_X, TSNE_Y] {
-        both.with_column(embedded.frame.column(name)?.clone())?;
+    let have_keys = [scores, &embedded.frame].map(|frame| frame.column(KEY).is_ok());
+    match (scores.height() == embedded.frame.height(), have_keys) {
+        (true, [true, true]) => {
+            add_by_key(&mut both, &embedded.frame, &[TSNE_X, TSNE_Y]).map_err(|_| others())?;
+        }
+        (true, [false, false]) => {
+            for name in [TSNE_X, TSNE_Y] {
+                both.with_column(embedded.frame.column(name)?.clone())?;
+            }
+        }
+        _ => return Err(others().into()),
     }
     let measured = quality::quality_with(&both, DEFAULT_NEIGHBORS, embedded.seed, &mut progress);
     measured.map_err(|e| ended("quality", e))
@@ -194,7 +204,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quality_refuses_an_embedding_of_other_rows() {
+    fn quality_joins_an_embedding_by_key_and_refuses_one_of_other_images() {
         let keys: Vec<String> = (0..12).map(|i| format!("a/{i:02}.jpg")).collect();
         let score = |factor: f32| {
             (0..12)
@@ -208,8 +218,15 @@ mod tests {
         ];
         let scores = DataFrame::new(12, columns).unwrap();
         let embedded = tsne(&scores, &TsneParams::default()).unwrap();
-        assert!(quality(&scores, &embedded).is_ok());
-        for other in [scores.reverse(), scores.head(Some(6))] {
+        let trust = |scores: &DataFrame| {
+            let measured = quality(scores, &embedded).unwrap();
+            measured.record.trustworthiness
+        };
+        assert_eq!(trust(&scores), trust(&scores.reverse()));
+        let mut renamed = scores.clone();
+        let keys: Vec<String> = (1..13).map(|i| format!("a/{i:02}.jpg")).collect();
+        renamed.with_column(Column::new(KEY.into(), keys)).unwrap();
+        for other in [renamed, scores.head(Some(6)), scores.drop(KEY).unwrap()] {
             let sentence = quality(&other, &embedded).unwrap_err().to_string();
             assert!(
                 sentence.contains("run `tsne` on these scores"),

@@ -282,6 +282,13 @@ mod tests {
     }
 
     #[test]
+    fn it_ends_when_it_is_told_to() {
+        let (points, labels) = grids();
+        let stopped = findings_with(&frame(&points, &labels), &mut |_, _| false);
+        assert!(matches!(stopped, Err(Error::Interrupted)));
+    }
+
+    #[test]
     fn a_wrong_label_is_found() {
         let (points, mut labels) = grids();
         labels[12] = "b";

@@ -59,16 +59,6 @@ pub fn quality_with(
     quality_in(frame, TSNE, &space, k, seed, progress)
 }
 
-/// [`quality`] of any projection, see [`quality_in`].
-///
-/// # Errors
-/// As [`quality`].
-pub fn quality_of(frame: &DataFrame, projection: &str, k: usize, seed: u64) -> Result<Quality> {
-    let high = Matrix::from_scores(frame)?;
-    let space = Space::new(&high, n_neighbors(k))?;
-    quality_in(frame, projection, &space, k, seed, &mut |_, _| true)
-}
-
 /// [`quality_with`] without the search among the scores, and of any projection: of the points of `space`, a row each of
 /// `frame`, with [`n_neighbors`] of each, or more. `NAME_x`, `NAME_y` stand in the place of `tsne_x`, `tsne_y`, and `NAME_trust`
 /// in that of `trust`; what the record says of t-SNE it says of this projection.
@@ -115,6 +105,7 @@ pub fn quality_in(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Error;
     use crate::schema::{TRUST, TSNE_X, TSNE_Y};
 
     fn frame(n: usize) -> DataFrame {
@@ -146,6 +137,16 @@ mod tests {
         let trust = found.scores.column(TRUST).unwrap();
         let mean = trust.f32().unwrap().mean().unwrap();
         assert!((mean - expected).abs() < 1e-6);
+    }
+
+    #[test]
+    fn it_ends_when_it_is_told_to() {
+        let mut n_asked = 0;
+        let outcome = quality_with(&frame(50), 10, 0, &mut |_, _| {
+            n_asked += 1;
+            n_asked < 3
+        });
+        assert!(matches!(outcome, Err(Error::Interrupted)) && n_asked == 3);
     }
 
     #[test]

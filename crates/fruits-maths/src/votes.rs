@@ -1,6 +1,6 @@
 //! Labels as numbers, and what neighbours vote for.
 
-/// Neighbours that vote on a label in a report (Fruits-360's targets are stated at 10).
+/// Neighbours that vote on a label in a report.
 pub const DEFAULT_NEIGHBORS: usize = 10;
 
 /// Votes that are counted without an allocation.

@@ -24,7 +24,7 @@ const METADATA: &str = "fruits.pca";
 /// Column of the mean.
 const MEAN: &str = "mean";
 
-/// Floats are texts: JSON readers may round numbers.
+/// Floats are texts, which no reader of JSON rounds.
 #[derive(Serialize, Deserialize)]
 struct Header {
     schema: String,
