@@ -205,6 +205,7 @@ fn results_are_not_written_among_the_images_however_their_folder_is_named() {
             "results",
             "./a/../results",
             "../in/results",
+            "../not there/../in/results",
             "Plum Blue/results",
         ] {
             let said = run(option, place).expect(2).stderr;
@@ -214,4 +215,30 @@ fn results_are_not_written_among_the_images_however_their_folder_is_named() {
         }
         run(option, "../beside").arg("--dry-run").expect(0);
     }
+}
+
+#[test]
+fn weights_beside_a_model_are_not_taken() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let model = folder.path().join("external.onnx");
+    fs::copy(project().join("tests/fixtures/external.onnx"), &model).expect("a model");
+    fs::write(folder.path().join("factor.bin"), [0; 12]).expect("three factors");
+    let out = folder.path().join("out");
+    let report = Report::on(
+        &project().join("data-sample"),
+        &out,
+        &folder.path().join("cache"),
+    );
+    // Both where the model lies and where the run begins.
+    let said = report
+        .within(folder.path())
+        .args(["--limit", "16", "--components", "4", "--model"])
+        .arg(&model)
+        .expect(1);
+    assert!(
+        said.stderr.contains("external.onnx") && said.stderr.contains("all of them inside"),
+        "{}",
+        said.stderr
+    );
+    assert!(!out.join("run.json").exists());
 }

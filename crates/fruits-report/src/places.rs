@@ -1,6 +1,6 @@
 //! From addresses to places: what is opened before a run begins.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use fruits::place::{Address, EngineName, Place, user_cache};
@@ -254,15 +254,31 @@ fn shared_with_workers(options: &Options) -> Result<()> {
     )))
 }
 
+/// Where a folder is or will be, behind links and `..`.
+fn real(folder: &Path) -> PathBuf {
+    let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_path_buf());
+    let mut real = PathBuf::new();
+    for part in folder.components() {
+        match part {
+            Component::ParentDir => {
+                real.pop();
+            }
+            part => {
+                real.push(part);
+                // What is not there yet is no link.
+                real = real.canonicalize().unwrap_or(real);
+            }
+        }
+    }
+    real
+}
+
 /// Refuses to write among the images: the next run would take what is written for one of them.
 fn keep_apart(input: &Source, option: &str, place: &Place) -> Result<()> {
     let lies_in = match (input, place) {
         (Source::Folder(images), Place::Folder(folder)) => {
-            // It may not be there yet; the folder that it will be made in is.
-            let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.clone());
-            let there = folder.ancestors().find_map(|f| f.canonicalize().ok());
             let images = images.root().canonicalize();
-            matches!((images, there), (Ok(images), Some(there)) if there.starts_with(&images))
+            images.is_ok_and(|images| real(folder).starts_with(images))
         }
         (Source::Bucket(images), Place::Bucket(prefix)) => images.holds(prefix),
         _ => false,

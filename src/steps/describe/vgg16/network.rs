@@ -26,6 +26,11 @@ const MEAN_BGR: [f32; 3] = [103.939, 116.779, 123.68];
 /// so; on two idle cores both take the same. A stream takes 280 MB, which is why there are no more.
 const MAX_STREAMS: usize = 2;
 
+/// Where ONNX Runtime looks for weights that are not in the model itself. It is given a place that holds none, since the SHA-256
+/// of a model would not cover them.
+const EXTERNAL_WEIGHTS: &str = "session.model_external_initializers_file_folder_path";
+const NO_FOLDER: &str = "/dev/null";
+
 /// Sessions that compute side by side, on a share of the threads each.
 fn n_streams(arithmetic: Arithmetic, threads: usize) -> usize {
     match arithmetic {
@@ -134,17 +139,25 @@ impl Stream {
                 "ONNX Runtime refuses the model `{path}` on {}",
                 arithmetic.provider()
             );
-            Error::runtime(message, e.to_string())
+            let mut why = e.to_string();
+            if why.contains(NO_FOLDER) || why.contains("xternal") {
+                why += "; its weights lie in another file, which its SHA-256 does not cover: save it with all of them inside";
+            }
+            Error::runtime(message, why)
         };
         let builder = Session::builder(environment).map_err(refused)?;
-        let mut builder = match arithmetic {
+        let builder = match arithmetic {
             Arithmetic::F32 => builder
                 .with_intra_threads(threads)
                 .map_err(ort::Error::from),
             Arithmetic::Bf16 => openvino_bf16(builder, threads),
         }
         .map_err(refused)?;
-        let session = builder.commit_from_memory(&model.bytes).map_err(refused)?;
+        let session = builder
+            .with_config_entry(EXTERNAL_WEIGHTS, NO_FOLDER)
+            .map_err(ort::Error::from)
+            .and_then(|mut builder| builder.commit_from_memory(&model.bytes))
+            .map_err(refused)?;
         check_input(&session, model)?;
         Ok(Self {
             session,
