@@ -271,7 +271,6 @@ fn parquet(mut frame: DataFrame) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     ParquetWriter::new(&mut bytes)
         .with_compression(ParquetCompression::Zstd(None))
-        .set_parallel(false)
         .finish(&mut frame)?;
     Ok(bytes)
 }

@@ -109,10 +109,10 @@ fn spread(n: usize, wanted: &[usize], room: usize) -> Vec<usize> {
     chosen
 }
 
-/// Bytes a thumbnail takes as base64 on a sheet, from at most four sheets of evenly spread ones.
+/// Bytes a thumbnail takes as base64 on a sheet, from at most two sheets of evenly spread ones.
 fn estimate(thumbnails: &[&[u8]], edge: u32, quality: u8) -> Result<f64> {
     let n = thumbnails.len();
-    let sample = spread(n, &[], n.min(4 * CELLS));
+    let sample = spread(n, &[], n.min(2 * CELLS));
     let bytes: usize = sheets(thumbnails, &sample, edge, quality)?
         .iter()
         .map(String::len)
