@@ -70,7 +70,7 @@ nightly: prerequisites setup ## what takes too long or needs a network: each cal
 	tests/fixtures/corpus/check.sh
 	setup/deny.sh advisories
 	@$(MAKE) fuzz
-	@python3 tests/skips.py
+	@python3 tests/skips.py --strict
 
 fuzz: prerequisites ## run each fuzz target for FUZZ_SECONDS (60); needs nightly Rust and cargo-fuzz (FUZZ_ARGS="jpeg ...")
 	@python3 fuzz/run.py --seconds $(FUZZ_SECONDS) $(FUZZ_ARGS)

@@ -157,7 +157,12 @@ pub fn load_with(
         0 => None,
         n => Some(left_out(n)),
     };
-    let warnings = of_splits.into_iter().chain(of_names).chain(of_left);
+    let of_mixed = labels.taken_for_classes();
+    let warnings = of_mixed
+        .into_iter()
+        .chain(of_splits)
+        .chain(of_names)
+        .chain(of_left);
     let warnings = warnings.collect();
     add_split(&mut manifest, &labels)?;
     Ok(Loaded {

@@ -84,14 +84,8 @@ impl Prefix {
         key: &str,
         read: Result<T, Failure>,
     ) -> Result<Result<Option<T>, String>> {
-        let is_its_own = |kind: &Kind| {
-            matches!(
-                kind,
-                Kind::Denied | Kind::Archived | Kind::Damaged | Kind::TooLarge
-            )
-        };
         match read {
-            Err(failure) if is_its_own(&failure.kind) => {
+            Err(failure) if failure.kind == Kind::Denied || is_lost(&failure.kind) => {
                 let why = sentence(&self.explain(Verb::Get, key, failure));
                 // Who asked knows which object it is.
                 let why = why.split_once("`: ").map_or(&*why, |(_, why)| why);
@@ -112,7 +106,7 @@ impl Prefix {
         }
     }
 
-    /// The objects of these keys that are there, several read at once, each of at most `most_bytes`.
+    /// The objects of these keys that are there and can be read, several at once, each of at most `most_bytes`.
     ///
     /// # Errors
     /// [`Error::Bucket`].
@@ -128,9 +122,22 @@ impl Prefix {
                 kind: Kind::NoSuchKey,
                 ..
             }) => None,
+            // What can be computed again need not be readable.
+            Err(failure) if is_lost(&failure.kind) => None,
             Err(failure) => Some(Err(self.explain(Verb::Get, &key, failure))),
         });
         read.collect()
+    }
+
+    /// [`Prefix::read_at_most`] of what can be computed again: what is archived, damaged or larger counts as not there.
+    pub(crate) fn read_cached(&self, key: &str, most_bytes: u64) -> Result<Option<Vec<u8>>> {
+        let read = self
+            .connection
+            .wait(self.get(key, None, Size::AtMost(most_bytes)))?;
+        match read {
+            Err(failure) if is_lost(&failure.kind) => Ok(None),
+            read => self.if_there(key, read.map(|content| content.bytes)),
+        }
     }
 
     /// Writes an object: it is whole or not there.
@@ -180,3 +187,8 @@ impl Prefix {
 
 /// The object that [`Prefix::check_writable`] writes.
 const PROBE: &str = ".fruits-probe";
+
+/// Whether a fault is that of one object, which no permission or later request makes readable at once.
+fn is_lost(kind: &Kind) -> bool {
+    matches!(kind, Kind::Archived | Kind::Damaged | Kind::TooLarge)
+}

@@ -242,7 +242,7 @@ impl Store {
         let mut bytes = readable(&data)?.filter(is_named);
         let is_here = bytes.is_some();
         if let (false, Some(prefix)) = (is_here, &self.bucket) {
-            let found = prefix.read_at_most(&keys(shard).data, receipt.size_bytes)?;
+            let found = prefix.read_cached(&keys(shard).data, receipt.size_bytes)?;
             bytes = found.filter(is_named);
         }
         // A decoder that gives up says no more of a file than that it cannot be read.
@@ -271,7 +271,7 @@ impl Store {
     /// A file in the folder here, for who hands files to others there: one of more bytes is not read, and none behind a link.
     ///
     /// # Errors
-    /// [`Error::Storage`]; [`Error::Invalid`] for a file that is not to be read.
+    /// [`Error::Storage`].
     #[doc(hidden)]
     pub fn read_here(&self, key: &str, most_bytes: u64) -> Result<Option<Vec<u8>>> {
         let path = self.root.join(key);
@@ -282,10 +282,10 @@ impl Store {
             Err(Fault::Missing) => Ok(None),
             Err(Fault::Io(error)) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(Fault::Io(error)) => Err(Error::storage("read", path)(error)),
-            Err(fault) => Err(Error::Invalid(format!(
-                "`{}` {fault}; remove it",
-                path.display()
-            ))),
+            Err(fault) => {
+                let why = std::io::Error::other(format!("it {fault}; remove it"));
+                Err(Error::storage("read", path)(why))
+            }
         }
     }
 

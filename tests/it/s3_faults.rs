@@ -312,3 +312,21 @@ fn an_upload_that_fails_leaves_no_record_and_loses_nothing() {
         assert!(Path::new(kept).join(name).exists(), "{name} is lost");
     }
 }
+
+#[test]
+fn what_was_archived_of_a_cache_is_computed_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    images::sample(folder.path(), 2, 6);
+    let archived = json!({
+        "kind": "error", "status": 403, "code": "InvalidObjectState", "method": "GET", "key_suffix": "shard-00000.json",
+    });
+    let server = server().photos("", folder.path()).fault(archived).start();
+    for _ in 0..2 {
+        server.colour().expect(0);
+        let features = &server.json("report/timings.json")["stages"][1];
+        assert_eq!(
+            (&features["items"], &features["cache_hits"]),
+            (&json!(12), &json!(0))
+        );
+    }
+}

@@ -37,7 +37,7 @@ impl<'a> Exchange<'a> {
         }
         let path = self.path(key)?;
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(Error::storage("create folder", folder))?;
+            atomic::create_folder(folder)?;
         }
         atomic::write_below(self.store.root(), &path, &bytes)
     }
@@ -140,8 +140,7 @@ impl<'a> Exchange<'a> {
         if let Some(prefix) = self.store.bucket() {
             return Ok(prefix.to_string());
         }
-        std::fs::create_dir_all(self.store.root())
-            .map_err(Error::storage("create folder", self.store.root()))?;
+        atomic::create_folder(self.store.root())?;
         absolute(self.store.root())
     }
 

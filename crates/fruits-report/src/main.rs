@@ -24,6 +24,7 @@ mod verify;
 use std::process::ExitCode;
 
 use fruits::Result;
+use fruits::storage::temporary;
 
 use crate::cli::{Said, Task};
 use crate::options::LogFormat;
@@ -42,6 +43,8 @@ fn main() -> ExitCode {
 
 /// Does what was said and gives the exit code.
 fn done(said: &Said) -> Result<u8> {
+    // A copy of a report, the shards of a worker: whatever processes that died had under way.
+    temporary::remove_stale();
     match &said.task {
         Some(Task::Doctor(task)) => Ok(doctor::examine(task, &places::local_cache(&said.options))),
         Some(Task::Diff(runs)) => diff::compare_runs(runs),

@@ -44,7 +44,7 @@ pub struct Impatient(Arc<AtomicBool>);
 
 /// Between two looks at the flag, and from the signal to the end.
 const LOOK: Duration = Duration::from_millis(50);
-const PATIENCE: Duration = Duration::from_millis(700);
+const PATIENCE: Duration = Duration::from_millis(600);
 
 impl Impatient {
     /// Begins to watch the signals that [`listen`] listens to.
@@ -64,7 +64,9 @@ impl Impatient {
                         LogFormat::Text => "report: stopped by a signal".to_owned(),
                         LogFormat::Json => progress::last_line(log, code, "stopped by a signal"),
                     };
-                    say(&mut std::io::stderr(), &line);
+                    // Nobody may be reading, or the terminal may be stopped.
+                    std::thread::spawn(move || say(&mut std::io::stderr(), &line));
+                    std::thread::sleep(2 * LOOK);
                     std::process::exit(code.into());
                 }
                 std::thread::sleep(LOOK);

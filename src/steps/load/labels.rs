@@ -65,6 +65,9 @@ pub struct Labels {
     rule: LabelRule,
     /// The first folders, as they are written, where they part the set; else empty.
     splits: BTreeSet<String>,
+    /// First folders that would part the set if no other lay beside them, and one of those; else empty.
+    taken_for_classes: Vec<String>,
+    beside: String,
 }
 
 impl Labels {
@@ -73,19 +76,29 @@ impl Labels {
     #[must_use]
     pub fn new(rule: LabelRule, objects: &[Object]) -> Self {
         let folders = objects.iter().map(|object| folders(&object.key));
-        let (mut firsts, mut is_deep) = (BTreeSet::new(), false);
+        let (mut firsts, mut deep) = (BTreeSet::new(), BTreeSet::new());
         for mut folders in folders {
-            firsts.extend(folders.next());
-            is_deep |= folders.next().is_some();
+            let first = folders.next();
+            firsts.extend(first);
+            deep.extend(first.filter(|_| folders.next().is_some()));
         }
-        let are_splits = is_deep && firsts.iter().all(|name| is_split(name));
-        Self {
+        let other = firsts.iter().find(|name| !is_split(name));
+        let mut labels = Self {
             rule,
-            splits: match are_splits {
-                true => firsts.into_iter().map(str::to_owned).collect(),
-                false => BTreeSet::new(),
-            },
+            ..Self::default()
+        };
+        match other {
+            None if !deep.is_empty() => {
+                labels.splits = firsts.into_iter().map(str::to_owned).collect()
+            }
+            Some(other) if rule == LabelRule::First => {
+                deep.retain(|name| is_split(name));
+                labels.beside = (*other).to_owned();
+                labels.taken_for_classes = deep.into_iter().map(str::to_owned).collect();
+            }
+            _ => {}
         }
+        labels
     }
 
     /// The class of the file with this key; none where it lies above the classes.
@@ -126,6 +139,20 @@ impl Labels {
                 )
             }
         }
+    }
+
+    /// What to say where folders with the names of splits are classes, since another folder lies beside them.
+    #[must_use]
+    pub fn taken_for_classes(&self) -> Option<String> {
+        let names = &self.taken_for_classes;
+        (names.len() > 1).then(|| {
+            format!(
+                "{} are taken for classes, since there is `{}` beside them; if they are splits, keep them in a folder of their own \
+                 and name that with --input",
+                names.join(" and "),
+                self.beside
+            )
+        })
     }
 
     /// What to say where a label gathers images of several splits, above the folder of the class or in it.
@@ -248,13 +275,26 @@ mod tests {
                 "{message}"
             );
         }
+        // Another folder beside splits makes classes of them, which is told.
+        let keys = ["train/Apple/a.jpg", "test/Apple/b.jpg", "docs/figure.png"];
+        let mixed = labels(LabelRule::First, &keys);
+        assert_eq!(
+            keys.map(|key| mixed.label(key)),
+            [Some("train"), Some("test"), Some("docs")]
+        );
+        let said = mixed.taken_for_classes().unwrap();
+        assert!(
+            said.starts_with("test and train are taken for classes, since there is `docs`"),
+            "{said}"
+        );
+        assert!(first.taken_for_classes().is_none());
         // A class may be called so.
         for keys in [
             ["test/a.jpg", "train/b.jpg"],
             ["test/x/a.jpg", "Pear/b.jpg"],
         ] {
             let first = labels(LabelRule::First, &keys);
-            assert!(!first.has_splits());
+            assert!(!first.has_splits() && first.taken_for_classes().is_none());
             assert_eq!(first.label(keys[0]), Some("test"));
         }
     }

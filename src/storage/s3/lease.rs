@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::explain::Verb;
 use super::failure::{Failure, Kind};
@@ -36,7 +36,8 @@ pub(crate) struct Lease {
 struct Held {
     prefix: Prefix,
     mark: Mark,
-    etag: Mutex<String>,
+    /// The ETag of the object, and when it was last known to be this.
+    etag: Mutex<(String, Instant)>,
     is_lost: AtomicBool,
     n_renewed: AtomicU64,
 }
@@ -97,7 +98,7 @@ impl Prefix {
         let held = Arc::new(Held {
             prefix: self.clone(),
             mark,
-            etag: Mutex::new(etag),
+            etag: Mutex::new((etag, Instant::now())),
             is_lost: AtomicBool::new(false),
             n_renewed: AtomicU64::new(0),
         });
@@ -187,9 +188,10 @@ impl Held {
     fn renew(&self) -> Result<()> {
         let n = 1 + self.n_renewed.fetch_add(1, Ordering::Relaxed);
         let mut etag = self.etag.lock().unwrap_or_else(PoisonError::into_inner);
-        let condition = Condition::Matches(etag.clone());
+        let condition = Condition::Matches(etag.0.clone());
+        let began = Instant::now();
         match self.prefix.put_if(&condition, &self.mark, n)? {
-            Some(renewed) => *etag = renewed,
+            Some(renewed) => *etag = (renewed, began),
             None => self.is_lost.store(true, Ordering::Relaxed),
         }
         Ok(())
@@ -217,8 +219,11 @@ impl Drop for Lease {
             let _ = renews.join();
         }
         let is_lost = || self.held.is_lost.load(Ordering::Relaxed);
-        // A process that was suspended may have lost it since it last looked; one that nobody renews lapses.
-        if !is_lost() && self.held.renew().is_ok() && !is_lost() {
+        let etag = self.held.etag.lock();
+        let seen = etag.unwrap_or_else(PoisonError::into_inner).1;
+        // Nobody takes over what was renewed so lately. A process that was suspended asks first; what nobody renews lapses.
+        let is_ours = seen.elapsed() < PATIENCE / 2 || self.held.renew().is_ok();
+        if is_ours && !is_lost() {
             let _ = self.held.prefix.remove(LOCK);
         }
     }

@@ -138,3 +138,17 @@ fn a_descriptor_that_no_worker_has_is_refused() {
         "{refused}"
     );
 }
+
+#[test]
+fn what_is_no_file_in_a_cache_is_a_fault_of_the_cache() {
+    let folder = temporary::folder("test").unwrap();
+    let cache = folder.path().join("cache");
+    run(&cache, &mut |_| {});
+    let receipt = files(&cache.join("features"), ".json").swap_remove(0);
+    std::fs::remove_file(&receipt).unwrap();
+    std::fs::create_dir(&receipt).unwrap();
+    let outcome = pipeline::run(&params(&cache), &mut |_| {}, &AtomicBool::new(false));
+    let fault = outcome.err().unwrap();
+    assert!(matches!(fault, Error::Storage { .. }), "{fault:?}");
+    assert!(fault.sentence().contains("remove it"), "{fault:?}");
+}
