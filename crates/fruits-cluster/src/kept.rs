@@ -1,5 +1,6 @@
 //! What a worker keeps from task to task: what it read, opened and loaded for the last one serves the next.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -61,7 +62,8 @@ impl Kept {
             return Ok((ticket, store, order));
         }
         let cache = Exchange::of(&store);
-        let bytes = cache.get(&Order::key(&ticket.order)?, ticket.order_bytes)?.ok_or_else(|| {
+        let read = cache.get(&Order::key(&ticket.order)?, ticket.order_bytes);
+        let bytes = read.map_err(refused)?.ok_or_else(|| {
             Error::Invalid(format!(
                 "there is no order in the cache `{}`; it must be a bucket, or a folder that all machines share under one path",
                 ticket.cache
@@ -199,11 +201,22 @@ fn descriptor_of(cache: Exchange, order: &Order, threads: usize) -> Result<Chose
     Chosen::open(name, precision, model, threads)
 }
 
+/// What is no file as a driver writes it is refused, and no later try takes it.
+fn refused(error: Error) -> Error {
+    match error {
+        Error::Storage { path, source, .. } if source.kind() == ErrorKind::Other => {
+            Error::Invalid(format!("`{}`: {source}", path.display()))
+        }
+        other => other,
+    }
+}
+
 /// A model of the user's own, as a file here. Its key tells its content: what lies there may have been exchanged since the
 /// last look.
 fn copy_of(cache: Exchange, key: &Key) -> Result<(TempDir, PathBuf)> {
     let bytes = cache
-        .get(key, MOST_BYTES)?
+        .get(key, MOST_BYTES)
+        .map_err(refused)?
         .ok_or_else(|| Error::Invalid(format!("the model `{key}` is not in the cache")))?;
     if model_key(&digest::of(&bytes))? != *key {
         return Err(Error::Invalid(format!(
