@@ -106,7 +106,8 @@ impl Prefix {
         }
     }
 
-    /// The objects of these keys that are there and can be read, several at once, each of at most `most_bytes`.
+    /// The objects of these keys that are there, several read at once, each of at most `most_bytes`; one that is archived, damaged or
+    /// larger comes as no bytes.
     ///
     /// # Errors
     /// [`Error::Bucket`].
@@ -122,8 +123,8 @@ impl Prefix {
                 kind: Kind::NoSuchKey,
                 ..
             }) => None,
-            // What can be computed again need not be readable.
-            Err(failure) if is_lost(&failure.kind) => None,
+            // It is there and holds nothing that anybody could use.
+            Err(failure) if is_lost(&failure.kind) => Some(Ok((key, Vec::new()))),
             Err(failure) => Some(Err(self.explain(Verb::Get, &key, failure))),
         });
         read.collect()
