@@ -51,10 +51,7 @@ impl Prefix {
     /// # Errors
     /// [`Error::Bucket`].
     pub fn read_at_most(&self, key: &str, most_bytes: u64) -> Result<Option<Vec<u8>>> {
-        let read = self
-            .connection
-            .wait(self.get(key, None, Size::AtMost(most_bytes)))?;
-        self.if_there(key, read.map(|content| content.bytes))
+        self.if_there(key, self.bytes(key, most_bytes)?)
     }
 
     /// [`Prefix::read_at_most`], with the sentence of a fault that is this object's alone inside: others may be readable.
@@ -63,10 +60,7 @@ impl Prefix {
         key: &str,
         most_bytes: u64,
     ) -> Result<Result<Option<Vec<u8>>, String>> {
-        let read = self
-            .connection
-            .wait(self.get(key, None, Size::AtMost(most_bytes)))?;
-        self.unless_its_own(key, read.map(|content| content.bytes))
+        self.unless_its_own(key, self.bytes(key, most_bytes)?)
     }
 
     /// The same of an object's SHA-256. It is never in memory as a whole.
@@ -132,13 +126,17 @@ impl Prefix {
 
     /// [`Prefix::read_at_most`] of what can be computed again: what is archived, damaged or larger counts as not there.
     pub(crate) fn read_cached(&self, key: &str, most_bytes: u64) -> Result<Option<Vec<u8>>> {
-        let read = self
-            .connection
-            .wait(self.get(key, None, Size::AtMost(most_bytes)))?;
-        match read {
+        match self.bytes(key, most_bytes)? {
             Err(failure) if is_lost(&failure.kind) => Ok(None),
-            read => self.if_there(key, read.map(|content| content.bytes)),
+            read => self.if_there(key, read),
         }
+    }
+
+    /// An object's bytes, or what became of the request.
+    fn bytes(&self, key: &str, most_bytes: u64) -> Result<Result<Vec<u8>, Failure>> {
+        let read = self.get(key, None, Size::AtMost(most_bytes));
+        let read = self.connection.wait(read)?;
+        Ok(read.map(|content| content.bytes))
     }
 
     /// Writes an object: it is whole or not there.

@@ -1,6 +1,6 @@
 //! `report diff`: what differs between two runs; and what `--baseline` reads.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use clap::Args;
@@ -37,11 +37,6 @@ pub fn compare_runs(options: &DiffOptions) -> Result<u8> {
     let compared = compare(&(&baseline).into(), &(&now).into(), &stop)?;
     if let Some(file) = &options.html {
         let html = render_comparison(&baseline, &now, &compared)?;
-        // What one that was killed left beside the page; another user's folder need not allow it.
-        let folder = file
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
-        let _ = atomic::remove_partial(folder.unwrap_or(Path::new(".")));
         atomic::write(file, html.as_bytes())?;
     }
     let mut text = comparison_text(&compared.comparison, &baseline.folder, &now.folder);
