@@ -60,7 +60,6 @@ test: prerequisites setup ## run all tests
 	cargo test --release --locked --package fruits-bench
 	python3 setup/test_notebook.py
 	python3 benches/test_results.py
-	python3 benches/cluster/test_simulate.py
 	python3 tests/test_skips.py
 	@python3 tests/skips.py
 
@@ -78,6 +77,7 @@ fuzz: prerequisites ## run each fuzz target for FUZZ_SECONDS (60); needs nightly
 test-cluster: prerequisites setup ## run the tests of several machines (compiles its engine)
 	@$(forget_skips)
 	cargo test --release --locked --package fruits-report --package fruits-cluster --features fruits-report/cluster --lib --test cluster
+	python3 benches/cluster/test_simulate.py
 	@python3 tests/skips.py
 
 test-notebooks: setup-notebook ## run the notebooks and break them, with the real kernel

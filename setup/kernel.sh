@@ -13,6 +13,8 @@ parent=${TMPDIR:-/tmp}
 for old in "$parent"/fruits-kernel-*; do
     if [ -O "$old/lock" ] && flock -n "$old/lock" true; then rm -rf "$old" || :; fi
 done
+# One that was killed before that has none; nobody takes minutes to it.
+find "$parent" -maxdepth 1 -name 'fruits-starting-*' -user "$(id -u)" -mmin +5 -exec rm -rf {} + || :
 starting=$(mktemp -d "$parent/fruits-starting-XXXXXX")
 exec 9>"$starting/lock"
 flock 9

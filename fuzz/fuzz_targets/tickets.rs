@@ -3,6 +3,8 @@
 #![no_main]
 #![allow(dead_code, reason = "the files of the package are whole")]
 
+#[path = "../../crates/fruits-cluster/src/clock.rs"]
+mod clock;
 #[path = "../../crates/fruits-cluster/src/exchange.rs"]
 mod exchange;
 #[path = "../../crates/fruits-cluster/src/keys.rs"]

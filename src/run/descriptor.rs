@@ -80,6 +80,11 @@ impl Chosen {
             .transpose()
     }
 
+    /// Values of one descriptor; absent for a model of the user's own, which has to be loaded to know it.
+    pub fn known_n_features(&self) -> Option<usize> {
+        self.hold().about().n_values
+    }
+
     /// Values of one descriptor. A model of the user's own is loaded for a moment to know it.
     pub fn n_features(&self) -> Result<usize> {
         let mut descriptor = self.hold();

@@ -11,12 +11,16 @@ use crate::schema::{
     ETAG, HEIGHT, KEY, LABEL, MODE, ORIENTATION, SHA256, SIZE_BYTES, THUMBNAIL, VERSION_ID, WIDTH,
 };
 use crate::steps::describe::{DescriptorStats, Running, Survey};
-use crate::steps::pca::RowBlocks;
+use crate::steps::pca::{KEEP_BYTES, RowBlocks};
 use crate::storage::store::{Receipt, Shard, Store};
+
+use super::machine::available_bytes;
 
 /// Descriptors of at most this many bytes are kept in memory; larger sets are read from their shards in each pass.
 /// 512 MiB are 5,349 images of 25,088 values: with the rest of a run, less than 1.5 GB.
 const MEMORY_BYTES: u64 = 512 << 20;
+/// The part of the free memory that is taken for what could be read again: the fit and the page need some, too.
+const SPARE: u64 = 4;
 
 /// Rows of descriptors: all in memory, or read shard by shard.
 pub struct Blocks<'a> {
@@ -45,7 +49,7 @@ pub fn gather<'a>(
         .collect();
     let n_rows = shards.iter().map(|(_, r)| r.n_images).sum();
     let n_features = shards.first().map_or(0, |(_, r)| r.n_features);
-    let keep = (n_rows * n_features * size_of::<f32>()) as u64 <= MEMORY_BYTES;
+    let keep = (n_rows * n_features * size_of::<f32>()) as u64 <= MEMORY_BYTES.min(spare_bytes());
 
     let (mut images, mut matrices) = (None, Vec::new());
     let mut running = Running::new(n_features);
@@ -129,6 +133,14 @@ impl RowBlocks for Blocks<'_> {
             Cow::Owned(matrix) => Cow::Owned(matrix.into_values()),
         })
     }
+
+    fn keep_bytes(&self) -> usize {
+        usize::try_from(spare_bytes()).map_or(KEEP_BYTES, |spare| spare.min(KEEP_BYTES))
+    }
+}
+
+fn spare_bytes() -> u64 {
+    available_bytes().map_or(u64::MAX, |free| free / SPARE)
 }
 
 impl<'a> Blocks<'a> {

@@ -1,7 +1,7 @@
 //! What a run is asked for and cannot have, told before the work.
 
 use crate::error::{Error, Result};
-use crate::steps::pca::{Keep, PcaParams};
+use crate::steps::pca::{Keep, PcaParams, Solver};
 use crate::steps::tsne::TsneParams;
 
 use super::descriptor::Chosen;
@@ -16,8 +16,13 @@ const KEPT: f64 = 1.5;
 /// is had or refused.
 pub(super) fn check(params: &Params, n: usize, descriptor: &Chosen) -> Result<()> {
     let free = available_bytes();
-    if params.pca != defaults(&params.pca) {
-        check_pca(&params.pca, n, descriptor.n_features()?, free)?;
+    // Nobody waits for a model to be loaded for the sake of a default.
+    let d = match params.pca == defaults(&params.pca) {
+        true => descriptor.known_n_features(),
+        false => Some(descriptor.n_features()?),
+    };
+    if let Some(d) = d {
+        check_pca(&params.pca, n, d, free)?;
     }
     check_tsne(&params.tsne, n, free)
 }
@@ -38,20 +43,29 @@ fn check_pca(params: &PcaParams, n: usize, d: usize, free: Option<u64>) -> Resul
     };
     let most = n.saturating_sub(1).min(d);
     // Too few images are told by the steps that cannot work on them.
-    if most == 0 || params.keep == PcaParams::default().keep {
+    if most == 0 {
         return Ok(());
     }
-    if k > most {
+    if k > most && params.keep != PcaParams::default().keep {
         return Err(Error::Invalid(format!(
             "there are no {k} components in {n} images of {d} values each: one fewer than images and no more than values, so at \
              most {most}; take --components {most} or fewer"
         )));
     }
+    let k = k.min(most);
     let (Some(needed), Some(free)) = (memory(params, n, d, k), free) else {
         return Ok(());
     };
     if needed <= free {
         return Ok(());
+    }
+    if params.solver == Solver::Linfa {
+        return Err(Error::Invalid(format!(
+            "the linfa solver takes {} of memory for {n} images of {d} values each, and {} are free: take --pca-solver krylov, \
+             which streams them, or fewer images with --limit",
+            gigabytes(needed),
+            gigabytes(free)
+        )));
     }
     let fits = |k| memory(params, n, d, k).is_none_or(|needed| needed <= free);
     let advice = match largest(k, fits) {
@@ -126,7 +140,6 @@ fn largest(mut limit: usize, fits: impl Fn(usize) -> bool) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::steps::pca::Solver;
 
     fn asked(k: usize) -> PcaParams {
         PcaParams {
@@ -154,11 +167,27 @@ mod tests {
     }
 
     #[test]
+    fn a_default_and_the_other_solver_are_held_to_the_memory_too() {
+        let (n, d) = (10_000, 25_088);
+        let default = PcaParams::default();
+        assert!(check_pca(&default, n, d, Some(1_000_000_000)).is_ok());
+        assert!(refused(check_pca(&default, n, d, Some(10_000_000))).contains("64 components"));
+        let linfa = PcaParams {
+            solver: Solver::Linfa,
+            ..PcaParams::default()
+        };
+        assert!(check_pca(&linfa, n, d, Some(8_000_000_000)).is_ok());
+        // The rows are there twice, in double precision.
+        let text = refused(check_pca(&linfa, n, d, Some(4_000_000_000)));
+        assert!(text.contains("--pca-solver krylov"), "{text}");
+    }
+
+    #[test]
     fn more_components_than_images_or_values_are_refused_but_for_the_default() {
         assert!(refused(check_pca(&asked(180), 180, 25_088, None)).contains("at most 179"));
         assert!(refused(check_pca(&asked(600), 1000, 512, None)).contains("at most 512"));
         assert!(check_pca(&asked(179), 180, 25_088, None).is_ok());
-        assert!(check_pca(&PcaParams::default(), 6, 25_088, Some(0)).is_ok());
+        assert!(check_pca(&PcaParams::default(), 6, 25_088, None).is_ok());
         let linfa = PcaParams {
             solver: Solver::Linfa,
             ..PcaParams::default()

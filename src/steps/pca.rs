@@ -11,8 +11,8 @@ use std::path::Path;
 
 use fruits_maths::Matrix;
 pub use fruits_maths::pca::{
-    BLOCK_ROWS, DEFAULT_COMPONENTS, DEFAULT_MAX_PASSES, FAN_IN, Keep, Leaf, Needed, Panel, Passes,
-    Pca, PcaParams, RowBlocks, Solution, Solver, Sums, WINDOW,
+    BLOCK_ROWS, DEFAULT_COMPONENTS, DEFAULT_MAX_PASSES, FAN_IN, KEEP_BYTES, Keep, Leaf, Needed, Panel,
+    Passes, Pca, PcaParams, RowBlocks, Solution, Solver, Sums, WINDOW,
     wire::{Factor, Reader, put, put_count},
 };
 use polars::prelude::*;

@@ -2,7 +2,7 @@
 //!
 //! What is not whole yet is locked by who writes it, so that what a dead process left can be told from it.
 
-use std::fs::{self, File};
+use std::fs::{self, File, FileType};
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::Path;
 use std::time::Duration;
@@ -170,13 +170,26 @@ pub fn partial_folder(folder: &Path) -> Result<PartialFolder> {
 /// # Errors
 /// [`Error::Storage`].
 pub fn remove_partial(folder: &Path) -> Result<()> {
+    remove_left(folder, |_| true)
+}
+
+/// [`remove_partial`] of the files in the folder of `path`: among the folders there may be a report that could not be put in its
+/// place.
+///
+/// # Errors
+/// [`Error::Storage`].
+pub fn remove_partial_beside(path: &Path) -> Result<()> {
+    remove_left(folder_of(path), |kind| !kind.is_dir())
+}
+
+fn remove_left(folder: &Path, is_meant: impl Fn(FileType) -> bool) -> Result<()> {
     let own = own_prefix();
     let fault = |source| Error::storage("clear folder", folder)(source);
     for entry in fs::read_dir(folder).map_err(fault)? {
         let entry = entry.map_err(fault)?;
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        if !name.starts_with(TEMPORARY_PREFIX) {
+        if !name.starts_with(TEMPORARY_PREFIX) || !entry.file_type().is_ok_and(&is_meant) {
             continue;
         }
         let path = entry.path();
@@ -265,6 +278,8 @@ mod tests {
         // Of another machine, whose locks are perhaps not seen.
         let others = root.join(format!("{TEMPORARY_PREFIX}00000000-abc"));
         fs::write(&others, b"half").unwrap();
+        remove_partial_beside(&root.join("page.html")).unwrap();
+        assert!(!dead[0].exists() && dead[1].exists());
         remove_partial(root).unwrap();
         assert!(file.path().exists() && staged.path().join("half").exists());
         assert!(!dead[0].exists() && !dead[1].exists());

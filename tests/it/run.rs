@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -17,6 +18,8 @@ pub struct Report {
 /// What a finished process said.
 pub struct Said {
     pub code: Option<i32>,
+    /// That ended it, if there is no code.
+    pub signal: Option<i32>,
     pub stdout: String,
     pub stderr: String,
 }
@@ -117,6 +120,7 @@ pub fn said(child: Child) -> Said {
     let output = child.wait_with_output().expect("the binary ends");
     Said {
         code: output.status.code(),
+        signal: output.status.signal(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     }

@@ -27,7 +27,7 @@ mod sweep;
 mod tests;
 pub mod wire;
 
-pub use self::blocks::{BLOCK_ROWS, RowBlocks};
+pub use self::blocks::{BLOCK_ROWS, KEEP_BYTES, RowBlocks};
 pub use self::fitted::{Needed, Pca};
 pub use self::panel::Panel;
 pub use self::params::{DEFAULT_COMPONENTS, DEFAULT_MAX_PASSES, Keep, PcaParams, Solver};

@@ -37,6 +37,8 @@ pub fn compare_runs(options: &DiffOptions) -> Result<u8> {
     let compared = compare(&(&baseline).into(), &(&now).into(), &stop)?;
     if let Some(file) = &options.html {
         let html = render_comparison(&baseline, &now, &compared)?;
+        // What a killed comparison left; where it cannot be removed, the page cannot be written either, and that is told.
+        let _ = atomic::remove_partial_beside(file);
         atomic::write(file, html.as_bytes())?;
     }
     let mut text = comparison_text(&compared.comparison, &baseline.folder, &now.folder);

@@ -33,18 +33,18 @@ impl PcaParams {
         Ok(())
     }
 
-    /// The most bytes that [`Solver::Krylov`] has at one time for a number of components of n x d rows, without the rows; absent
-    /// for a share of the variance, whose number of components is not known before, and for [`Solver::Linfa`], which is bounded
-    /// by [`check_shape`](Self::check_shape).
+    /// The most bytes that a fit has at one time for a number of components of n x d rows, without the rows; absent for a share of
+    /// the variance, whose number of components is not known before.
     ///
-    /// Counted are panels of d values a column (the block Q, the basis of up to 8 such blocks or of the rank, the product with its
+    /// [`Solver::Linfa`] has the rows twice in `f64`. Of [`Solver::Krylov`], counted are panels of d values a column (the block Q, the basis of up to 8 such blocks or of the rank, the product with its
     /// sums and its orthonormal copy) and dense matrices of the width of the block and of the dimension of the basis (products
     /// of 1,024 features each, which are added up at the end, the eigenproblem with its work space).
     #[must_use]
     pub fn memory_bytes(&self, n: usize, d: usize) -> Option<u64> {
         match (self.solver, self.keep) {
             (Solver::Krylov, Keep::Components(k)) => Some(krylov(n, d, k) as u64),
-            _ => None,
+            (Solver::Linfa, Keep::Components(_)) => Some((2.0 * F64 * n as f64 * d as f64) as u64),
+            (_, Keep::Variance(_)) => None,
         }
     }
 }

@@ -26,10 +26,6 @@ const SPARSE_SHARE: f64 = 0.25;
 /// Largest ||mean||^2 / variance of the first block at which the rows need no shift: the products
 /// lose at most one of the seven digits of `f32`.
 const SHIFT_RATIO: f64 = 100.0;
-/// Bytes of sparse blocks that are kept from pass to pass: VGG16 features take 58 MB for 4,098 rows, and 0.95 GB for 67,692,
-/// for which a pass after the first then takes 0.7 s instead of 9 s, and the fit 1.2 GB at most.
-const KEEP_BYTES: usize = 1 << 30;
-
 enum Rows<'a> {
     Dense(Cow<'a, [f32]>),
     Sparse(Sparse),
@@ -85,7 +81,7 @@ impl<'a> Sweep<'a> {
             shift,
             kept,
             kept_bytes: 0,
-            keep_bytes: KEEP_BYTES,
+            keep_bytes: blocks.keep_bytes(),
             rows_per_block: first.len() / n_cols,
             n_rows_met: 0,
         })
