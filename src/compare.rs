@@ -43,7 +43,7 @@ pub struct Compared {
 /// # Errors
 /// [`Error::Invalid`] if there is no such run, it is of another layout, a file of it lacks a column or is another than the
 /// record names, or it holds more names than a report of another run may repeat;
-/// [`Error::Storage`]; [`Error::Interrupted`] with `stop`.
+/// [`Error::Storage`]; [`Error::Cancelled`] with `stop`.
 pub fn open(path: &Path, stop: &AtomicBool) -> Result<Finished> {
     let finished = Finished::open(path, stop)?;
     let too_much = |name: &str, what: String| {
@@ -82,7 +82,7 @@ pub fn open(path: &Path, stop: &AtomicBool) -> Result<Finished> {
 /// Compares a run with an earlier one. The search for neighbours uses the threads of the pool that it is called in.
 ///
 /// # Errors
-/// [`Error::Invalid`] if a frame lacks a column, [`Error::Interrupted`] with `stop`.
+/// [`Error::Invalid`] if a frame lacks a column, [`Error::Cancelled`] with `stop`.
 pub fn compare(baseline: &Side, now: &Side, stop: &AtomicBool) -> Result<Compared> {
     let inputs = inputs::inputs(baseline.manifest, now.manifest)?;
     let parameters = differences::parameters(baseline.run, now.run);

@@ -1,5 +1,6 @@
 //! The one error type of the library.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// What a fallible function of this crate returns.
@@ -7,18 +8,50 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A fault, with what it concerns, the rule that was broken and what to do about it.
 ///
-/// The text never repeats its [`source`](std::error::Error::source): print the chain.
-#[derive(Debug, thiserror::Error)]
+/// `Display` is the whole of it, in one line, with what the system or a library said; [`source`](std::error::Error::source) has
+/// nothing to add, so that who prints a chain reads no cause twice. What caused it is in the variant.
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// A parameter or an input frame breaks a rule of the step it was given to.
-    #[error("{0}")]
+    /// A column of a frame is missing, or is not what the step takes.
+    Column {
+        /// Its name.
+        name: String,
+        /// What the step takes: `finite numbers without nulls`.
+        expected: String,
+        /// What there is: `String`, `a null in row 3`.
+        found: String,
+    },
+    /// A parameter is out of its range, whatever the rows are.
+    Parameter {
+        /// Its name.
+        name: &'static str,
+        /// What it must be, and what it is: `must be at least 1, not 0`.
+        rule: String,
+    },
+    /// There are too few rows for what was asked for.
+    TooFewRows {
+        /// What was asked for.
+        what: &'static str,
+        /// How many rows it takes.
+        needed: usize,
+        /// How many there are.
+        found: usize,
+    },
+    /// A value of rows that are no frame is NaN or infinite.
+    NotFinite {
+        /// Its row, from 0.
+        row: usize,
+        /// Its column, from 0.
+        column: usize,
+        /// NaN or an infinity.
+        value: f32,
+    },
+    /// Something else breaks a rule of the step it was given to.
     Invalid(String),
     /// Not one image can be used.
-    #[error("{0}")]
     NoImage(String),
     /// A file or folder could not be read or written.
-    #[error("cannot {action} `{}`", path.display())]
     Storage {
         /// The verb: `read`, `write`, `create` ...
         action: &'static str,
@@ -29,17 +62,11 @@ pub enum Error {
     },
     /// Shards of the cache, or pieces of a pass of a cluster, are not what was committed; they do not count any more, so that they
     /// are computed again.
-    #[error(
-        "{}; run the same command again to compute anew what was damaged",
-        damaged(shards)
-    )]
     Damaged {
         /// Where they are.
         shards: Vec<String>,
     },
     /// The files of a run could not be put in their place.
-    #[error("the report is whole in `{}`{}, since it could not be put in its place", folder.display(),
-        if *is_lasting { "" } else { " until the next run there" })]
     Unplaced {
         /// Where they are now.
         folder: PathBuf,
@@ -49,48 +76,127 @@ pub enum Error {
         source: Box<Error>,
     },
     /// A bucket or an object could not be read or written.
-    #[error("{message}")]
     Bucket {
         /// What was tried, why it failed and what to do.
         message: String,
         /// What S3 or the network said.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Cause,
     },
     /// A cluster cannot be used, or its workers did not do their part.
-    #[error("{message}")]
     Engine {
         /// What is wrong and what to do.
         message: String,
         /// What the engine or a worker said.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Cause,
     },
     /// ONNX Runtime or the model cannot be used.
-    #[error("{message}")]
     Runtime {
         /// What is wrong and what to do.
         message: String,
         /// What the library said.
-        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+        source: Option<Cause>,
     },
-    /// A signal asked the run to stop; what was committed stays.
-    #[error("stopped by a signal; the same command continues from the last committed shard")]
-    Interrupted,
+    /// It was asked to stop; what was committed stays, and the same call continues from there.
+    Cancelled,
     /// Rows that a fit reads while it needs them could not be read, by a reader that is not of this crate.
-    #[error("cannot read the rows")]
-    Rows(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Rows(Cause),
     /// A frame operation failed.
-    #[error("data frame")]
-    Frame(#[from] polars::error::PolarsError),
+    Frame(polars::error::PolarsError),
     /// A defect of this crate.
-    #[error("internal error: {0}; please report it")]
     Internal(String),
 }
 
+/// What another library said.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Column {
+                name,
+                expected,
+                found,
+            } => write!(f, "column `{name}`: expected {expected}, found {found}"),
+            Self::Parameter { name, rule } => write!(f, "{name} {rule}"),
+            Self::TooFewRows {
+                what,
+                needed,
+                found,
+            } => write!(f, "{what} takes {needed} rows or more, not {found}"),
+            Self::NotFinite { row, column, value } => write!(
+                f,
+                "row {row} holds {value} in column {column}; every value must be a finite number: remove that row"
+            ),
+            Self::Invalid(message) | Self::NoImage(message) => f.write_str(message),
+            Self::Storage {
+                action,
+                path,
+                source,
+            } => write!(f, "cannot {action} `{}`: {}", path.display(), Chain(source)),
+            Self::Damaged { shards } => write!(
+                f,
+                "{}; run the same command again to compute anew what was damaged",
+                damaged(shards)
+            ),
+            Self::Unplaced {
+                folder,
+                is_lasting,
+                source,
+            } => {
+                let until = match is_lasting {
+                    true => "",
+                    false => " until the next run there",
+                };
+                write!(
+                    f,
+                    "the report is whole in `{}`{until}, since it could not be put in its place: {source}",
+                    folder.display()
+                )
+            }
+            Self::Bucket { message, source } | Self::Engine { message, source } => {
+                write!(f, "{message}: {}", Chain(&**source))
+            }
+            Self::Runtime { message, source } => match source {
+                Some(source) => write!(f, "{message}: {}", Chain(&**source)),
+                None => f.write_str(message),
+            },
+            Self::Cancelled => f.write_str("stopped before the end"),
+            Self::Rows(source) => write!(f, "cannot read the rows: {}", Chain(&**source)),
+            Self::Frame(source) => write!(f, "data frame: {}", Chain(source)),
+            Self::Internal(message) => {
+                write!(f, "internal error: {message}; please report it")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// An error and its causes, in one line.
+pub(crate) struct Chain<'a>(pub &'a dyn std::error::Error);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        match self.0.source() {
+            Some(cause) => write!(f, ": {}", Chain(cause)),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Error {
-    /// The error and its causes in one line.
+    /// Whether columns, rows or parameters are the reason, so that other input has another outcome.
     #[must_use]
-    pub fn sentence(&self) -> String {
-        sentence(self)
+    pub fn is_of_input(&self) -> bool {
+        matches!(
+            self,
+            Self::Column { .. }
+                | Self::Parameter { .. }
+                | Self::TooFewRows { .. }
+                | Self::NotFinite { .. }
+                | Self::Invalid(_)
+        )
     }
 
     /// Wraps an I/O error with the path it happened on.
@@ -107,10 +213,7 @@ impl Error {
     }
 
     /// A fault of the model or the shared library, with what the library said.
-    pub fn runtime(
-        message: impl Into<String>,
-        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-    ) -> Self {
+    pub fn runtime(message: impl Into<String>, source: impl Into<Cause>) -> Self {
         Self::Runtime {
             message: message.into(),
             source: Some(source.into()),
@@ -124,7 +227,18 @@ impl From<fruits_maths::Error> for Error {
         use fruits_maths::Error as Maths;
         match error {
             Maths::Invalid(message) => Self::Invalid(message),
-            Maths::Interrupted => Self::Interrupted,
+            Maths::Parameter { name, rule } => Self::Parameter { name, rule },
+            Maths::TooFewRows {
+                what,
+                needed,
+                found,
+            } => Self::TooFewRows {
+                what,
+                needed,
+                found,
+            },
+            Maths::NotFinite { row, column, value } => Self::NotFinite { row, column, value },
+            Maths::Cancelled => Self::Cancelled,
             Maths::Rows(source) => match source.downcast() {
                 Ok(error) => *error,
                 Err(source) => Self::Rows(source),
@@ -153,15 +267,10 @@ pub(crate) fn damaged(shards: &[String]) -> String {
     }
 }
 
-/// An error and its causes in one line.
-pub(crate) fn sentence(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
+impl From<polars::error::PolarsError> for Error {
+    fn from(error: polars::error::PolarsError) -> Self {
+        Self::Frame(error)
     }
-    text
 }
 
 #[cfg(test)]
@@ -176,10 +285,10 @@ mod tests {
             source: std::io::Error::other("broken"),
         };
         let through = Error::from(fruits_maths::Error::from(error));
-        assert_eq!(through.sentence(), "cannot read `shard`: broken");
-        let stopped = Error::from(fruits_maths::Error::from(Error::Interrupted));
-        assert!(matches!(stopped, Error::Interrupted));
+        assert_eq!(through.to_string(), "cannot read `shard`: broken");
+        let stopped = Error::from(fruits_maths::Error::from(Error::Cancelled));
+        assert!(matches!(stopped, Error::Cancelled));
         let other = Error::from(fruits_maths::Error::Rows("broken".into()));
-        assert_eq!(other.sentence(), "cannot read the rows: broken");
+        assert_eq!(other.to_string(), "cannot read the rows: broken");
     }
 }

@@ -55,7 +55,7 @@ pub use {page as report, run as pipeline};
 pub mod matrix {
     pub use fruits_maths::Matrix;
 
-    pub use crate::frame::{MatrixExt, binaries, column, strings};
+    pub use crate::frame::{MatrixExt, binaries, column, keys, names, sizes, strings};
 }
 
 pub use fruits_maths::{neighbors, votes};

@@ -13,7 +13,7 @@ use std::time::Instant;
 use polars::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::frame::{column, strings};
+use crate::frame::{sizes, strings};
 use crate::record::{NearDuplicate, Output, Run, Stage, Timings};
 use crate::run::{Outcome, peak_rss_bytes};
 use crate::schema::{
@@ -311,13 +311,13 @@ pub(crate) fn duplicates(images: &DataFrame, near: &[NearDuplicate]) -> Result<V
 
 fn rejected(frame: &DataFrame) -> Result<Vec<u8>> {
     let names = ["key", "size_bytes", "reason", "message"];
-    let sizes = column(frame, SIZE_BYTES)?.u64()?;
+    let sizes = sizes(frame, SIZE_BYTES)?;
     let columns = [
         strings(frame, names[0])?,
         strings(frame, names[2])?,
         strings(frame, names[3])?,
     ];
-    let rows = sizes.no_null_iter().enumerate().map(|(i, size)| {
+    let rows = sizes.into_iter().enumerate().map(|(i, size)| {
         let text = |column: usize| cells::guarded(columns[column][i]).into_owned();
         [text(0), size.to_string(), text(1), text(2)]
     });

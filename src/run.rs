@@ -92,7 +92,7 @@ pub struct Outcome {
 /// [`Error::Invalid`](crate::Error::Invalid) for a parameter out of range, [`Error::NoImage`](crate::Error::NoImage) if
 /// the folder holds no file of a class, [`Error::Runtime`](crate::Error::Runtime) if the network cannot run,
 /// [`Error::Storage`](crate::Error::Storage) for files and folders, [`Error::Bucket`](crate::Error::Bucket) for buckets
-/// and credentials, [`Error::Interrupted`](crate::Error::Interrupted).
+/// and credentials, [`Error::Cancelled`](crate::Error::Cancelled).
 pub fn run(
     params: &Params,
     observe: &mut (dyn FnMut(&Event) + Send),

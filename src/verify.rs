@@ -35,7 +35,7 @@ pub use self::rerun::compare;
 /// Holds the model that a run here would use, `own` or the one that set-up made, against the recorded one.
 ///
 /// # Errors
-/// [`Error::Interrupted`] with `stop`.
+/// [`Error::Cancelled`] with `stop`.
 pub fn model(run: &Run, own: Option<&Path>, stop: &AtomicBool) -> Result<Finding> {
     let what = "model";
     let Some(features) = &run.features else {
@@ -50,7 +50,7 @@ pub fn model(run: &Run, own: Option<&Path>, stop: &AtomicBool) -> Result<Finding
     let path = own.map_or_else(|| RuntimeFolder::find().model(), Path::to_path_buf);
     let found = Foreign::named(&path).and_then(|file| file.sha256(u64::MAX, stop));
     Ok(match found {
-        Err(Fault::Stopped) => return Err(Error::Interrupted),
+        Err(Fault::Stopped) => return Err(Error::Cancelled),
         Err(fault) => Finding::skipped(what, format!("`{}` {fault}", path.display())),
         Ok(found) if found == network.model_sha256 => {
             Finding::ok(what, format!("`{}` is the recorded one", path.display()))

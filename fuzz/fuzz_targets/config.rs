@@ -21,7 +21,7 @@ fuzz_target!(|data: &[u8]| {
     };
     let settings = match Settings::layered(&[(Origin::File, values)]) {
         Ok(settings) => settings,
-        Err(error) => return assert!(!error.sentence().is_empty()),
+        Err(error) => return assert!(!error.to_string().is_empty()),
     };
     let printed = config::to_toml(&settings);
     let again = config::values(&printed);

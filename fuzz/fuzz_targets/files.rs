@@ -67,7 +67,7 @@ fuzz_target!(init: fruits_fuzz::tell_panics_apart(), |data: &[u8]| {
             }
             Err(error) => {
                 assert_eq!(state, Some(State::Differs));
-                assert!(!error.sentence().is_empty());
+                assert!(!error.to_string().is_empty());
             }
         }
     }

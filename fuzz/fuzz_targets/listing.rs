@@ -90,8 +90,8 @@ fuzz_target!(|data: &[u8]| {
             assert!(n + loaded.n_skipped <= loaded.n_listed);
         }
         Err(error @ (Error::Bucket { .. } | Error::NoImage(_) | Error::Invalid(_))) => {
-            assert!(!error.sentence().contains('\0'));
+            assert!(!error.to_string().contains('\0'));
         }
-        Err(error) => panic!("{}", error.sentence()),
+        Err(error) => panic!("{}", error.to_string()),
     }
 });

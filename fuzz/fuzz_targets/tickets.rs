@@ -19,6 +19,8 @@ mod secret;
 mod task;
 
 use std::fmt::Debug;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path};
 use std::sync::OnceLock;
 
@@ -42,11 +44,13 @@ fn ours() -> &'static Scope {
     SCOPE.get_or_init(|| {
         let cache = folder().path().join("cache");
         std::fs::create_dir_all(&cache).expect("a folder");
+        let secret = write("secret", SECRET);
+        std::fs::set_permissions(&secret, Permissions::from_mode(0o600)).expect("a file");
         Scope {
             cache: Address::Folder(cache.canonicalize().expect("a folder")),
             input: BUCKET.parse().expect("an address"),
             endpoint_url: None,
-            secret: Secret::read(&write("secret", SECRET)).expect("a secret"),
+            secret: Secret::read(&secret).expect("a secret"),
         }
     })
 }

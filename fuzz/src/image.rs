@@ -7,7 +7,7 @@ use fruits::schema::PIXELS_LEN;
 
 /// One file in so many is also resized, which takes longer than to decode it; of large images none, which would take it most of
 /// the ten seconds that it has.
-const RESIZED_ONE_IN: usize = 16;
+const RESIZED_ONE_IN: usize = 128;
 const RESIZED_MOST_BYTES: usize = 3 << 20;
 
 /// Decodes a file that begins with `signature`, whatever its own first bytes are: others are told apart before any decoder.

@@ -27,7 +27,7 @@ pub fn descriptors(images: &DataFrame, n: usize) -> Result<Picture, Sentence> {
     let n = n.min(n_images);
     let rows: Vec<IdxSize> = (0..n).map(|i| (i * n_images / n) as IdxSize).collect();
     let chosen = images.take(&IdxCa::new("row".into(), rows))?;
-    let features = Matrix::from_arrays(&chosen, FEATURES)?;
+    let features = Matrix::from_vectors(&chosen, FEATURES)?;
     if features.n_cols() != N_FEATURES {
         let message = format!(
             "a descriptor of {} values is not VGG16's ({N_FEATURES})",

@@ -15,7 +15,7 @@ const WAIT_GROWTH: f64 = 1.25;
 /// A step's fault; an interrupt says what is kept.
 pub(super) fn ended(step: &str, error: Error) -> Sentence {
     match error {
-        Error::Interrupted => Sentence::new(format!(
+        Error::Cancelled => Sentence::new(format!(
             "{step} was interrupted: this cell made nothing, and the variables of the cells before are as they were; run \
              the cell again"
         )),
@@ -26,7 +26,7 @@ pub(super) fn ended(step: &str, error: Error) -> Sentence {
 /// The same of a step that keeps whole shards.
 pub(super) fn ended_cached(step: &str, error: Error) -> Sentence {
     match error {
-        Error::Interrupted => Sentence::new(format!(
+        Error::Cancelled => Sentence::new(format!(
             "{step} was interrupted: the shards of 128 images that were complete are kept, and the variables of the cells \
              before are as they were; run the cell again and it goes on from there"
         )),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::error::sentence;
+use crate::error::Chain;
 use crate::plot::shown;
 
 /// A fault, told in one line with its causes and what to do. evcxr prints it when a cell ends with `?`.
@@ -26,7 +26,7 @@ impl fmt::Display for Sentence {
 
 impl<E: std::error::Error> From<E> for Sentence {
     fn from(error: E) -> Self {
-        Self(sentence(&error))
+        Self(Chain(&error).to_string())
     }
 }
 

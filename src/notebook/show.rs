@@ -108,21 +108,21 @@ impl<T: Show> Show for Result<T, Error> {
     fn text(&self) -> String {
         match self {
             Ok(value) => value.text(),
-            Err(error) => error.sentence(),
+            Err(error) => error.to_string(),
         }
     }
 
     fn html(&self) -> String {
         match self {
             Ok(value) => value.html(),
-            Err(error) => format!("<p>{}</p>", escaped(&error.sentence())),
+            Err(error) => format!("<p>{}</p>", escaped(&error.to_string())),
         }
     }
 
     fn evcxr_display(&self) {
         match self {
             Ok(value) => value.evcxr_display(),
-            Err(error) => eprintln!("{}", shown(&error.sentence())),
+            Err(error) => eprintln!("{}", shown(&error.to_string())),
         }
     }
 }

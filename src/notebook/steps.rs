@@ -9,7 +9,7 @@ use super::interrupt::Working;
 use super::lines::{Lines, ended};
 use super::sentence::Sentence;
 use crate::error::Error;
-use crate::frame::{MatrixExt, add_by_key};
+use crate::frame::{MatrixExt, add_by_key, of_vectors};
 use crate::schema::{FEATURES, KEY, TSNE_X, TSNE_Y};
 use crate::steps::describe::{
     self, Cpu, Descriptor, Features, Model, Precision, RuntimeFolder, Vgg16,
@@ -106,13 +106,9 @@ pub fn fit_pca(images: &DataFrame, params: &PcaParams) -> Result<Pca, Sentence> 
         lines.at(n_done as u64);
         working.keeps_going()
     };
-    if images.column(FEATURES).is_err() {
-        let message = "no column `features`: run `describe` or `features` first";
-        return Err(Error::Invalid(message.to_owned()).into());
-    }
-    let matrix = Matrix::from_arrays(images, FEATURES)?;
+    let matrix = Matrix::from_vectors(images, FEATURES)?;
     let pca = params.fit_blocks(&matrix, &mut progress);
-    let pca = pca.map_err(|e| ended("fit_pca", e.into()))?;
+    let pca = pca.map_err(|e| ended("fit_pca", of_vectors(e, FEATURES)))?;
     if let Keep::Components(asked) = params.keep
         && pca.n_components() < asked
     {

@@ -49,7 +49,7 @@ impl Finished {
     ///
     /// # Errors
     /// [`Error::Invalid`] if there is no such run, it is of another layout, or a file is not the one that the record names;
-    /// [`Error::Storage`]; [`Error::Interrupted`] with `stop`.
+    /// [`Error::Storage`]; [`Error::Cancelled`] with `stop`.
     pub fn open(path: &Path, stop: &AtomicBool) -> Result<Self> {
         let Record { folder, run, .. } = Record::open(path, stop).map_err(|no| match no {
             NoRecord::Error(error) => error,
@@ -60,7 +60,7 @@ impl Finished {
         let frame = |name: &str| -> Result<DataFrame> {
             let found = beside(&folder, &run, name, stop).and_then(frame);
             found.map_err(|unread| match unread {
-                Unread::Stopped => Error::Interrupted,
+                Unread::Stopped => Error::Cancelled,
                 unread => Error::Invalid(format!(
                     "`{}` {unread}; `report verify` tells more",
                     folder.path().join(name).display()
@@ -121,7 +121,7 @@ impl Record {
             .and_then(|file| file.read(MOST_RECORD_BYTES, stop));
         let bytes = read.map_err(|fault| match fault {
             Fault::Missing => absent(),
-            Fault::Stopped => NoRecord::Error(Error::Interrupted),
+            Fault::Stopped => NoRecord::Error(Error::Cancelled),
             Fault::Io(error) => NoRecord::Error(Error::storage("read", at.join(RUN))(error)),
             fault => NoRecord::Unread(fault.to_string()),
         })?;

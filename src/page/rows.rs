@@ -6,7 +6,7 @@ use fruits_maths::Matrix;
 use polars::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::frame::{MatrixExt, column};
+use crate::frame::{MatrixExt, column, sizes};
 use crate::record::{ClassCount, ProjectionRecord};
 use crate::schema;
 
@@ -142,7 +142,7 @@ fn scores(
 
 fn rejected_rows(frame: &DataFrame) -> Result<Vec<RejectedRow<'_>>> {
     let keys = texts(frame, schema::KEY)?;
-    let sizes = column(frame, schema::SIZE_BYTES)?.u64()?.iter();
+    let sizes = sizes(frame, schema::SIZE_BYTES)?;
     let reasons = texts(frame, schema::REASON)?;
     let messages = texts(frame, schema::MESSAGE)?;
     let words = reasons.into_iter().zip(messages);
@@ -152,7 +152,7 @@ fn rejected_rows(frame: &DataFrame) -> Result<Vec<RejectedRow<'_>>> {
         .zip(words)
         .map(|((key, size_bytes), (reason, message))| RejectedRow {
             key,
-            size_bytes: size_bytes.unwrap_or(0),
+            size_bytes,
             reason,
             message,
         })

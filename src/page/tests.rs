@@ -161,7 +161,7 @@ impl Project for Named {
     }
 
     fn project(&self, _: &Space, _: &mut dyn FnMut(usize, usize) -> bool) -> Result<Projected> {
-        Err(Error::Interrupted)
+        Err(Error::Cancelled)
     }
 }
 

@@ -128,7 +128,7 @@ impl<'a> Control<'a> {
         work: impl FnOnce(&mut Self) -> Result<Done<T>>,
     ) -> Result<T> {
         if !self.keeps_going() {
-            return Err(Error::Interrupted);
+            return Err(Error::Cancelled);
         }
         (self.observe)(&Event::Started {
             stage: name,

@@ -57,7 +57,7 @@ pub fn gather<'a>(
     // A group at a time, so that memory stays bounded while all cores decompress.
     for group in shards.chunks(rayon::current_num_threads()) {
         if !progress(n_done) {
-            return Err(Error::Interrupted);
+            return Err(Error::Cancelled);
         }
         let read = group
             .par_iter()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 
 use crate::error::{Error, Result};
-use crate::frame::{column, strings};
+use crate::frame::{sizes, strings};
 use crate::schema::{LABEL, SIZE_BYTES};
 use crate::steps::load::{Loaded, load_with};
 use crate::storage::store::{self, Receipt, Shard, Store};
@@ -126,8 +126,7 @@ pub fn dry_run(
         let missing = missing(&planned.shards, &found);
         let mut to_read_bytes = 0;
         for shard in &missing {
-            let sizes = column(&shard.manifest, SIZE_BYTES)?.u64()?;
-            to_read_bytes += sizes.no_null_iter().sum::<u64>();
+            to_read_bytes += sizes(&shard.manifest, SIZE_BYTES)?.into_iter().sum::<u64>();
         }
         let mut classes = BTreeMap::<String, u64>::new();
         for label in strings(&loaded.manifest, LABEL)? {

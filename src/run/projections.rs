@@ -63,7 +63,7 @@ fn project(
                 ended(&mut watch, usize::MAX);
                 Ok(projected)
             }
-            Err(Error::Invalid(reason)) => Err(reason),
+            Err(error) if error.is_of_input() => Err(error.to_string()),
             Err(e) => return Err(e),
         };
         let note = match &projected {

@@ -343,7 +343,7 @@ pub(super) fn examples(
             Ok(fetched) => fetched,
             // A file that went away or changed since is no reason to lose a report, nor is a source that did.
             Err(Unread::File(..)) => continue,
-            Err(Unread::Run(Error::Interrupted)) => return Err(Error::Interrupted),
+            Err(Unread::Run(Error::Cancelled)) => return Err(Error::Cancelled),
             Err(Unread::Run(error)) => {
                 let text = format!("images before and after the resize are missing: {error}");
                 return Ok((examples, Some(text)));

@@ -2,7 +2,7 @@
 
 use polars::prelude::*;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::frame::strings;
 use crate::record::{PcaRecord, Reconstruction, Run, Status};
 use crate::schema::KEY;
@@ -35,7 +35,7 @@ pub(super) fn reduce(
         };
         let fitted = match rows.fit(&params.pca, &mut progress) {
             Ok(pca) => Ok(pca.with_fingerprint(&run.provenance.manifest_sha256)),
-            Err(Error::Invalid(reason)) => Err(reason),
+            Err(error) if error.is_of_input() => Err(error.to_string()),
             Err(e) => return Err(e),
         };
         let (value, note) = match fitted {

@@ -62,7 +62,7 @@ pub trait Workers {
     /// far as it is told apart. `progress` hears how many images are done and says whether to go on.
     ///
     /// # Errors
-    /// Those of a run, [`crate::Error::Interrupted`] if `progress` says stop.
+    /// Those of a run, [`crate::Error::Cancelled`] if `progress` says stop.
     fn describe(
         &mut self,
         missing: &[Shard],

@@ -23,8 +23,8 @@ pub use self::vgg16::{
 };
 pub use self::words::{About, Fact, NetworkRecord};
 use crate::error::{Error, Result};
-use crate::frame::{MatrixExt, binaries, strings};
-use crate::schema::{FEATURES, KEY, PIXELS, PIXELS_LEN, SIZE_BYTES};
+use crate::frame::{MatrixExt, binaries, check_free, keys, sizes};
+use crate::schema::{FEATURES, PIXELS, PIXELS_LEN, SIZE_BYTES};
 use crate::storage::rejection::{Reason, Rejection};
 pub use crate::storage::store::CODE_VERSION;
 
@@ -185,31 +185,40 @@ pub struct Features {
 /// `keep_going` is asked before each call of the descriptor with the number of images done.
 ///
 /// # Errors
-/// [`Error::Invalid`] for a wrong `pixels` column, [`Error::Runtime`] if the descriptor fails,
-/// [`Error::Interrupted`] if `keep_going` says no.
+/// [`Error::Column`] if `key` or `pixels` is missing or of another type or size, a key is there twice, or `features` is there;
+/// [`Error::Runtime`] if the descriptor fails,
+/// [`Error::Cancelled`] if `keep_going` says no.
 pub fn features(
     frame: &DataFrame,
     descriptor: &mut dyn Descriptor,
     keep_going: &mut dyn FnMut(usize) -> bool,
 ) -> Result<Features> {
+    let keys = keys(frame)?;
+    let sizes = match frame.column(SIZE_BYTES) {
+        Ok(_) => Some(sizes(frame, SIZE_BYTES)?),
+        Err(_) => None,
+    };
     let pixels = binaries(frame, PIXELS)?;
+    check_free(frame, &[FEATURES])?;
     let input = descriptor.input();
     let n_bytes = input.n_bytes();
     if let Some((i, wrong)) = pixels.iter().enumerate().find(|(_, p)| p.len() != n_bytes) {
-        return Err(Error::Invalid(format!(
-            "column `{PIXELS}`, row {i}: {} bytes, not the {n_bytes} of {} x {} x {}; resize the images first",
-            wrong.len(),
-            input.side,
-            input.side,
-            input.channels
-        )));
+        return Err(Error::Column {
+            name: PIXELS.to_owned(),
+            expected: format!(
+                "{n_bytes} bytes of {side} x {side} x {}, as the resize gives them",
+                input.channels,
+                side = input.side
+            ),
+            found: format!("{} bytes in row {i}", wrong.len()),
+        });
     }
     descriptor.load()?;
     let n_features = descriptor.n_features();
     let mut values = Vec::with_capacity(pixels.len() * n_features);
     for (i, images) in pixels.chunks(input.n_images).enumerate() {
         if !keep_going(i * input.n_images) {
-            return Err(Error::Interrupted);
+            return Err(Error::Cancelled);
         }
         values.extend(descriptor.describe(images)?);
     }
@@ -217,25 +226,21 @@ pub fn features(
     let finite: Vec<bool> = (0..matrix.n_rows())
         .map(|i| matrix.row(i).iter().all(|v| v.is_finite()))
         .collect();
-    let rejected = non_finite(frame, &finite, &descriptor.about().engine)?;
+    let engine = descriptor.about().engine;
+    let rows = finite.iter().zip(keys.no_null_iter()).enumerate();
+    let rejected: Vec<_> = rows
+        .filter(|(_, (is_finite, _))| !**is_finite)
+        .map(|(i, (_, key))| Rejection {
+            key: key.to_owned(),
+            size_bytes: sizes.as_ref().map_or(0, |sizes| sizes[i]),
+            reason: Reason::NonFinite,
+            message: format!("the {engine} gave a value that is no finite number"),
+        })
+        .collect();
     let mut images = frame.drop(PIXELS)?;
     images.with_column(matrix.into_arrays(FEATURES)?)?;
     if !rejected.is_empty() {
         images = images.filter(&BooleanChunked::from_slice("finite".into(), &finite))?;
     }
     Ok(Features { images, rejected })
-}
-
-fn non_finite(frame: &DataFrame, finite: &[bool], engine: &str) -> Result<Vec<Rejection>> {
-    let keys = strings(frame, KEY)?;
-    let sizes = frame.column(SIZE_BYTES).ok().map(|c| c.u64()).transpose()?;
-    let rows = finite.iter().enumerate().filter(|(_, finite)| !**finite);
-    Ok(rows
-        .map(|(i, _)| Rejection {
-            key: keys[i].to_owned(),
-            size_bytes: sizes.and_then(|s| s.get(i)).unwrap_or_default(),
-            reason: Reason::NonFinite,
-            message: format!("the {engine} gave a value that is no finite number"),
-        })
-        .collect())
 }

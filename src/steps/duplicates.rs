@@ -7,8 +7,8 @@ use polars::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::frame::{MatrixExt, check_rows, strings};
-use crate::schema::{KEY, SHA256};
+use crate::frame::{MatrixExt, check_rows, keys, strings};
+use crate::schema::SHA256;
 
 /// Pairs of images that look alike, as the report shows them.
 const MAX_NEAR_DUPLICATES: usize = 12;
@@ -34,7 +34,8 @@ pub struct NearDuplicate {
 /// In: those columns, numeric, and `key` and `sha256` (strings), one row an image.
 ///
 /// # Errors
-/// [`Error::Invalid`](crate::Error::Invalid) if a column is missing, holds a null, NaN or infinity.
+/// [`Error::Column`](crate::Error::Column) if one is missing, of another type, or holds a null, NaN or infinity, or a key is there
+/// twice.
 pub fn near_duplicates(frame: &DataFrame) -> Result<Vec<NearDuplicate>> {
     near_duplicates_in(
         frame,
@@ -49,7 +50,8 @@ pub fn near_duplicates(frame: &DataFrame) -> Result<Vec<NearDuplicate>> {
 pub fn near_duplicates_in(frame: &DataFrame, space: &Space) -> Result<Vec<NearDuplicate>> {
     check_rows(frame, space)?;
     let near = space.near(N_NEIGHBORS)?;
-    let (keys, digests) = (strings(frame, KEY)?, strings(frame, SHA256)?);
+    let (keys, digests) = (keys(frame)?, strings(frame, SHA256)?);
+    let keys: Vec<&str> = keys.no_null_iter().collect();
     let usual = usual_distance(&near);
     let pairs = closest_pairs(&near).into_iter();
     let different = pairs.filter(|pair| digests[pair.first] != digests[pair.second]);
@@ -71,6 +73,7 @@ pub fn near_duplicates_in(frame: &DataFrame, space: &Space) -> Result<Vec<NearDu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schema::KEY;
 
     #[test]
     fn different_files_come_in_pairs_closest_first() {

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use self::conflicts::conflicts;
 pub use self::conflicts::{Conflict, LabelledCopy, Likeness};
 use crate::error::{Error, Result};
-use crate::frame::{MatrixExt, check_rows, column, strings};
+use crate::frame::{MatrixExt, check_rows, column, keys, names, strings};
 use crate::schema::{KEY, LABEL, LABEL_AGREEMENT, OUTLIER_SCORE, SHA256};
 
 /// Images in each list of the record.
@@ -111,7 +111,8 @@ pub struct Disagreement {
 /// is the share of the 10 nearest that have the image's label. Of few rows there are fewer neighbours, n - 1.
 ///
 /// # Errors
-/// [`Error::Invalid`] if a column is missing, holds a null, NaN or infinity, or there are fewer than 2 rows.
+/// [`Error::Column`] if one is missing, of another type, or holds a null, NaN or infinity, or a key is there twice;
+/// [`Error::TooFewRows`] of fewer than 2.
 ///
 /// # References
 /// Breunig, Kriegel, Ng & Sander 2000, "LOF: identifying density-based local outliers".
@@ -122,7 +123,7 @@ pub fn findings(frame: &DataFrame) -> Result<Findings> {
 /// [`findings`], with `progress(rows done, rows in all)` now and then; `false` stops.
 ///
 /// # Errors
-/// As [`findings`], and [`Error::Interrupted`] if `progress` returns `false`.
+/// As [`findings`], and [`Error::Cancelled`] if `progress` returns `false`.
 pub fn findings_with(
     frame: &DataFrame,
     progress: &mut dyn FnMut(usize, usize) -> bool,
@@ -143,12 +144,14 @@ pub fn findings_in(
     progress: &mut dyn FnMut(usize, usize) -> bool,
 ) -> Result<Findings> {
     check_rows(frame, space)?;
-    let (keys, labels) = (strings(frame, KEY)?, strings(frame, LABEL)?);
+    let (keys, labels) = (keys(frame)?, names(frame, LABEL)?);
+    let [keys, labels] = [&keys, &labels].map(|texts| texts.no_null_iter().collect::<Vec<_>>());
     if keys.len() < 2 {
-        return Err(Error::Invalid(format!(
-            "findings in {} rows: it takes 2, or nothing has a neighbour",
-            keys.len()
-        )));
+        return Err(Error::TooFewRows {
+            what: "a look for what stands out",
+            needed: 2,
+            found: keys.len(),
+        });
     }
     let near = space.near(OUTLIER_NEIGHBORS)?;
     let voters = near.first(DEFAULT_NEIGHBORS)?;
@@ -285,7 +288,7 @@ mod tests {
     fn it_ends_when_it_is_told_to() {
         let (points, labels) = grids();
         let stopped = findings_with(&frame(&points, &labels), &mut |_, _| false);
-        assert!(matches!(stopped, Err(Error::Interrupted)));
+        assert!(matches!(stopped, Err(Error::Cancelled)));
     }
 
     #[test]

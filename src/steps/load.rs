@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use polars::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::frame::{column, strings};
+use crate::frame::{check_free, keys, sizes, strings};
 use crate::schema::{CONTENT, ETAG, KEY, LABEL, SHA256, SIZE_BYTES, SPLIT, VERSION_ID};
 use crate::storage::rejection::Rejection;
 use crate::storage::source::{Fetched, Looks, Object, Source, Unread, Wanted};
@@ -68,7 +68,7 @@ pub fn load(source: &Source, params: &LoadParams) -> Result<Loaded> {
 /// second while a folder is listed and its files are read for their digests.
 ///
 /// # Errors
-/// As [`load`], and [`Error::Interrupted`] if `keep_going` says no.
+/// As [`load`], and [`Error::Cancelled`] if `keep_going` says no.
 pub fn load_with(
     source: &Source,
     params: &LoadParams,
@@ -197,7 +197,8 @@ pub(crate) fn add_split(images: &mut DataFrame, labels: &Labels) -> Result<()> {
 /// but in a versioned bucket); for sets that fit in memory.
 ///
 /// # Errors
-/// [`Error::Invalid`] without the columns of [`load`]; [`Error::Storage`] or [`Error::Bucket`] for a file that cannot be
+/// [`Error::Column`] for a column that [`load`] gives, if it is missing or of another type, for a key that is there twice, and
+/// for a column that is to be added and is there; [`Error::Storage`] or [`Error::Bucket`] for a file that cannot be
 /// read or is not the one that was listed.
 pub fn read(source: &Source, manifest: &DataFrame) -> Result<DataFrame> {
     read_with(source, manifest, &AtomicBool::new(false), &mut |_| {})
@@ -206,19 +207,21 @@ pub fn read(source: &Source, manifest: &DataFrame) -> Result<DataFrame> {
 /// [`read`], with `progress(files read)` after each of them; ends once `stop` is up.
 ///
 /// # Errors
-/// As [`read`], and [`Error::Interrupted`].
+/// As [`read`], and [`Error::Cancelled`].
 pub fn read_with(
     source: &Source,
     manifest: &DataFrame,
     stop: &AtomicBool,
     progress: &mut dyn FnMut(usize),
 ) -> Result<DataFrame> {
+    keys(manifest)?;
+    check_free(manifest, &[SHA256, VERSION_ID, CONTENT])?;
     let wanted = wanted(manifest)?;
     let keys: Vec<String> = wanted.iter().map(|file| file.key.clone()).collect();
     let mut n_done = 0;
     let fetched = source.fetch(wanted, stop).zip(&keys).map(|(outcome, key)| {
         if stop.load(Ordering::Relaxed) {
-            return Err(Error::Interrupted);
+            return Err(Error::Cancelled);
         }
         n_done += 1;
         progress(n_done);
@@ -236,9 +239,10 @@ pub fn read_with(
 
 /// The files of a manifest, for [`Source::fetch`].
 pub(crate) fn wanted(manifest: &DataFrame) -> Result<Vec<Wanted>> {
-    let sizes = column(manifest, SIZE_BYTES)?.u64()?;
     let keys = strings(manifest, KEY)?.into_iter();
-    let rows = keys.zip(strings(manifest, ETAG)?).zip(sizes.no_null_iter());
+    let rows = keys
+        .zip(strings(manifest, ETAG)?)
+        .zip(sizes(manifest, SIZE_BYTES)?);
     Ok(rows
         .map(|((key, etag), size_bytes)| Wanted {
             key: key.to_owned(),

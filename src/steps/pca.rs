@@ -11,8 +11,8 @@ use std::path::Path;
 
 use fruits_maths::Matrix;
 pub use fruits_maths::pca::{
-    BLOCK_ROWS, DEFAULT_COMPONENTS, DEFAULT_MAX_PASSES, FAN_IN, KEEP_BYTES, Keep, Leaf, Needed, Panel,
-    Passes, Pca, PcaParams, RowBlocks, Solution, Solver, Sums, WINDOW,
+    BLOCK_ROWS, DEFAULT_COMPONENTS, DEFAULT_MAX_PASSES, FAN_IN, KEEP_BYTES, Keep, Leaf, Needed,
+    Panel, Passes, Pca, PcaParams, RowBlocks, Solution, Solver, Sums, WINDOW,
     wire::{Factor, Reader, put, put_count},
 };
 use polars::prelude::*;
@@ -20,21 +20,22 @@ use polars::prelude::*;
 pub use self::record::{PcaRecord, Reconstruction};
 
 use crate::error::Result;
-use crate::frame::MatrixExt;
+use crate::frame::{MatrixExt, of_vectors};
 use crate::schema::{FEATURES, KEY, LABEL, pc};
 
 /// A fit to a frame.
 pub trait PcaParamsExt {
-    /// Fits to the column `features` of `frame`, `Array(Float32, d)`.
+    /// Fits to the column `features` of `frame`.
     ///
     /// # Errors
-    /// As [`PcaParams::fit_blocks`], and [`Error::Invalid`](crate::Error::Invalid) if the column is missing or of another type.
+    /// As [`PcaParamsExt::fit_column`].
     fn fit(&self, frame: &DataFrame) -> Result<Pca>;
 
-    /// Fits to any column of arrays, `Array(Float32, d)`.
+    /// Fits to any column of vectors, see [`MatrixExt::from_vectors`].
     ///
     /// # Errors
-    /// As [`PcaParamsExt::fit`].
+    /// As [`PcaParams::fit_blocks`], and [`Error::Column`](crate::Error::Column) if the column is missing, is none of vectors of one
+    /// length, or holds a null, a NaN or an infinity.
     fn fit_column(&self, frame: &DataFrame, column: &str) -> Result<Pca>;
 }
 
@@ -44,7 +45,9 @@ impl PcaParamsExt for PcaParams {
     }
 
     fn fit_column(&self, frame: &DataFrame, column: &str) -> Result<Pca> {
-        Ok(self.fit_blocks(&Matrix::from_arrays(frame, column)?, &mut |_, _| true)?)
+        let rows = Matrix::from_vectors(frame, column)?;
+        let fitted = self.fit_blocks(&rows, &mut |_, _| true);
+        fitted.map_err(|error| of_vectors(error, column))
     }
 }
 
@@ -53,7 +56,8 @@ pub trait PcaExt: Sized {
     /// Scores of the rows of `frame`: `key` and `label` if there, then `pc1` ... `pcK`, `Float32`.
     ///
     /// # Errors
-    /// [`Error::Invalid`](crate::Error::Invalid) if `features` is missing, of another type or length, or not finite.
+    /// [`Error::Column`](crate::Error::Column) as [`PcaParamsExt::fit_column`], and [`Error::Invalid`](crate::Error::Invalid) for
+    /// vectors of another length than the fit had.
     fn transform(&self, frame: &DataFrame) -> Result<DataFrame>;
 
     /// Writes the analysis to `path`, whole or not at all: a parquet file that any reader opens.
@@ -72,7 +76,9 @@ pub trait PcaExt: Sized {
 
 impl PcaExt for Pca {
     fn transform(&self, frame: &DataFrame) -> Result<DataFrame> {
-        let scores = self.transform_block(&Matrix::from_arrays(frame, FEATURES)?)?;
+        let rows = Matrix::from_vectors(frame, FEATURES)?;
+        let scores = self.transform_block(&rows);
+        let scores = scores.map_err(|error| of_vectors(error, FEATURES))?;
         let names = [KEY, LABEL];
         let mut columns: Vec<Column> = names
             .iter()

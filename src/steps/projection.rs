@@ -73,7 +73,7 @@ pub trait Project: Debug + Send + Sync {
     /// called after each iteration; `false` stops.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if these rows have no such picture; [`Error::Interrupted`] if `progress` returns `false`.
+    /// [`Error::Invalid`] if these rows have no such picture; [`Error::Cancelled`] if `progress` returns `false`.
     fn project(
         &self,
         space: &Space,

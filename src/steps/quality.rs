@@ -13,7 +13,7 @@ use polars::prelude::*;
 
 use self::sequences::sequence;
 use crate::error::Result;
-use crate::frame::{MatrixExt, check_rows, strings};
+use crate::frame::{MatrixExt, check_rows, keys, names};
 use crate::schema::{KEY, LABEL, TSNE, positions, trust as trust_of};
 
 /// What [`quality`] found.
@@ -35,7 +35,8 @@ pub struct Quality {
 /// (n - 1) / 2; the record holds the `k` that was used. Shuffled labels come from `seed`, too.
 ///
 /// # Errors
-/// [`Error::Invalid`](crate::Error::Invalid) if a column is missing, holds a null, NaN or infinity, or there are fewer than 3 rows.
+/// [`Error::Column`](crate::Error::Column) if one is missing, of another type, or holds a null, NaN or infinity;
+/// [`Error::TooFewRows`](crate::Error::TooFewRows) of fewer than 3.
 ///
 /// # References
 /// Venna & Kaski 2001, "Neighborhood preservation in nonlinear projection methods" (trustworthiness, continuity);
@@ -47,7 +48,7 @@ pub fn quality(frame: &DataFrame, k: usize, seed: u64) -> Result<Quality> {
 /// [`quality`], with `progress(rows done, rows in all)` now and then; `false` stops.
 ///
 /// # Errors
-/// As [`quality`], and [`Error::Interrupted`](crate::Error::Interrupted) if `progress` returns `false`.
+/// As [`quality`], and [`Error::Cancelled`](crate::Error::Cancelled) if `progress` returns `false`.
 pub fn quality_with(
     frame: &DataFrame,
     k: usize,
@@ -74,16 +75,17 @@ pub fn quality_in(
     progress: &mut dyn FnMut(usize, usize) -> bool,
 ) -> Result<Quality> {
     check_rows(frame, space)?;
-    let low = Matrix::from_columns(frame, &positions(projection))?;
+    let low = Matrix::from_finite(frame, &positions(projection))?;
     let low = Space::new_with(&low, n_neighbors(k), &mut |_, n| progress(0, n))?;
-    let labels = match frame.column(LABEL) {
-        Ok(_) => strings(frame, LABEL)?,
-        Err(_) => vec![""; frame.height()],
+    let has = |name| frame.column(name).is_ok();
+    let labels = has(LABEL).then(|| names(frame, LABEL)).transpose()?;
+    let labels = match &labels {
+        Some(labels) => labels.no_null_iter().collect(),
+        None => vec![""; frame.height()],
     };
-    let sequences: Option<Vec<&str>> = match frame.column(KEY) {
-        Ok(_) => Some(strings(frame, KEY)?.into_iter().map(sequence).collect()),
-        Err(_) => None,
-    };
+    let keys = has(KEY).then(|| keys(frame)).transpose()?;
+    let sequences = keys.as_ref().map(|keys| keys.no_null_iter());
+    let sequences: Option<Vec<&str>> = sequences.map(|keys| keys.map(sequence).collect());
     let found = measure(
         space,
         &low,
@@ -146,7 +148,7 @@ mod tests {
             n_asked += 1;
             n_asked < 3
         });
-        assert!(matches!(outcome, Err(Error::Interrupted)) && n_asked == 3);
+        assert!(matches!(outcome, Err(Error::Cancelled)) && n_asked == 3);
     }
 
     #[test]

@@ -29,8 +29,8 @@ pub use self::decode::{Decoded, decode};
 pub use self::fault::Fault;
 pub use self::stored::{MAX_DECODED_BYTES, MAX_PIXELS, MAX_SIDE, MIN_SIDE};
 use crate::error::{Error, Result};
-use crate::frame::{binaries, strings};
-use crate::schema::{CONTENT, HEIGHT, KEY, MODE, ORIENTATION, PIXELS, SIDE, THUMBNAIL, WIDTH};
+use crate::frame::{binaries, check_free, keys};
+use crate::schema::{CONTENT, HEIGHT, MODE, ORIENTATION, PIXELS, SIDE, THUMBNAIL, WIDTH};
 use crate::storage::rejection::Rejection;
 
 /// Largest side of a thumbnail in pixels: readable in a report, about 2 kB as JPEG.
@@ -109,7 +109,8 @@ pub struct Prepared {
 /// Decodes and resizes the `content` column; rows keep their order.
 ///
 /// # Errors
-/// [`Error::Invalid`] if `key` or `content` is missing.
+/// [`Error::Column`] if `key` or `content` is missing or of another type, a key is there twice, or a column that is to be added
+/// is there.
 pub fn resize(frame: &DataFrame, filter: Filter) -> Result<Resized> {
     resize_with(frame, filter, &|_| true)
 }
@@ -117,18 +118,22 @@ pub fn resize(frame: &DataFrame, filter: Filter) -> Result<Resized> {
 /// [`resize`], with `keep_going` asked before every image with the number of images done.
 ///
 /// # Errors
-/// As [`resize`], and [`Error::Interrupted`] if `keep_going` says no.
+/// As [`resize`], and [`Error::Cancelled`] if `keep_going` says no.
 pub fn resize_with(
     frame: &DataFrame,
     filter: Filter,
     keep_going: &(dyn Fn(usize) -> bool + Sync),
 ) -> Result<Resized> {
-    let keys = strings(frame, KEY)?;
+    let keys = keys(frame)?;
     let contents = binaries(frame, CONTENT)?;
+    check_free(
+        frame,
+        &[WIDTH, HEIGHT, MODE, ORIENTATION, PIXELS, THUMBNAIL],
+    )?;
     let n_done = AtomicUsize::new(0);
     let prepared = contents.par_iter().map(|bytes| {
         if !keep_going(n_done.load(Ordering::Relaxed)) {
-            return Err(Error::Interrupted);
+            return Err(Error::Cancelled);
         }
         let prepared = prepare(bytes, filter);
         n_done.fetch_add(1, Ordering::Relaxed);
@@ -136,14 +141,14 @@ pub fn resize_with(
     });
     let outcomes: Vec<_> = prepared.collect::<Result<_>>()?;
 
-    let mut kept = Vec::with_capacity(keys.len());
-    let mut images = Vec::with_capacity(keys.len());
+    let mut kept = Vec::with_capacity(contents.len());
+    let mut images = Vec::with_capacity(contents.len());
     let mut rejected = Vec::new();
-    for (i, outcome) in outcomes.into_iter().enumerate() {
+    for ((outcome, key), content) in outcomes.into_iter().zip(keys.no_null_iter()).zip(contents) {
         kept.push(outcome.is_ok());
         match outcome {
             Ok(image) => images.push(image),
-            Err(fault) => rejected.push(fault.rejects(keys[i], contents[i].len() as u64)),
+            Err(fault) => rejected.push(fault.rejects(key, content.len() as u64)),
         }
     }
     let kept = BooleanChunked::from_slice("kept".into(), &kept);

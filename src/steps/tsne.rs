@@ -41,8 +41,8 @@ pub struct Tsne {
 /// bytes on one kind of processor, whatever the number of threads.
 ///
 /// # Errors
-/// [`Error::Invalid`](crate::Error::Invalid) if there is no `pc1`, fewer than 4 rows, a null, NaN or infinity, or a
-/// parameter out of its range.
+/// [`Error::Column`](crate::Error::Column) if there is no `pc1`, or one of these is of another type or holds a null, NaN or
+/// infinity; [`Error::TooFewRows`](crate::Error::TooFewRows) of fewer than 4; [`Error::Parameter`](crate::Error::Parameter).
 ///
 /// # References
 /// - van der Maaten & Hinton 2008, "Visualizing data using t-SNE"
@@ -59,7 +59,7 @@ pub fn tsne(frame: &DataFrame, params: &TsneParams) -> Result<Tsne> {
 /// for; `false` stops.
 ///
 /// # Errors
-/// As [`tsne`], and [`Error::Interrupted`](crate::Error::Interrupted) if `progress` returns `false`.
+/// As [`tsne`], and [`Error::Cancelled`](crate::Error::Cancelled) if `progress` returns `false`.
 pub fn tsne_with(
     frame: &DataFrame,
     params: &TsneParams,

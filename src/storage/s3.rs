@@ -35,7 +35,7 @@ pub(crate) use self::object::{MAX_REQUESTS, Size};
 pub(crate) use self::params::MAX_ATTEMPTS;
 pub use self::params::{Encryption, S3Params};
 pub use self::prefix::{Listed, Prefix};
-use crate::error::{Error, Result, sentence};
+use crate::error::{Error, Result};
 
 impl Prefix {
     /// An object's bytes; `None` if there is none of this key.
@@ -80,7 +80,7 @@ impl Prefix {
     ) -> Result<Result<Option<T>, String>> {
         match read {
             Err(failure) if failure.kind == Kind::Denied || is_lost(&failure.kind) => {
-                let why = sentence(&self.explain(Verb::Get, key, failure));
+                let why = self.explain(Verb::Get, key, failure).to_string();
                 // Who asked knows which object it is.
                 let why = why.split_once("`: ").map_or(&*why, |(_, why)| why);
                 Ok(Err(why.to_owned()))
@@ -142,7 +142,7 @@ impl Prefix {
     /// Writes an object: it is whole or not there.
     ///
     /// # Errors
-    /// [`Error::Bucket`], [`Error::Interrupted`].
+    /// [`Error::Bucket`], [`Error::Cancelled`].
     pub fn write(&self, key: &str, bytes: Vec<u8>, content_type: &str) -> Result<()> {
         self.connection
             .wait_with_grace(self.put(key, bytes, content_type))?

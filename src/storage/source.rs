@@ -47,7 +47,7 @@ impl Source {
     /// All files but what systems leave and hide, sorted by key. `keep_going` hears now and then how many there are.
     ///
     /// # Errors
-    /// [`crate::Error::Bucket`] if the bucket cannot be listed, [`crate::Error::Interrupted`].
+    /// [`crate::Error::Bucket`] if the bucket cannot be listed, [`crate::Error::Cancelled`].
     pub fn list(&self, keep_going: &mut dyn FnMut(u64) -> bool) -> Result<Listing> {
         match self {
             Self::Folder(folder) => folder.list(keep_going),
@@ -99,7 +99,7 @@ impl Source {
 
     /// Reads files in the order of `wanted`. From a bucket they are read ahead, several at once, while the caller works
     /// on those before them; the memory that takes is bounded: a caller that holds more than [`BATCH_BYTES`] of them
-    /// calls [`Fetched::kept`], or waits for ever. With `stop` the next one is [`crate::Error::Interrupted`].
+    /// calls [`Fetched::kept`], or waits for ever. With `stop` the next one is [`crate::Error::Cancelled`].
     pub fn fetch<'a>(
         &'a self,
         wanted: Vec<Wanted>,
@@ -111,7 +111,7 @@ impl Source {
                     wanted
                         .into_iter()
                         .map(|file| match stop.load(Ordering::Relaxed) {
-                            true => Err(Unread::Run(Error::Interrupted)),
+                            true => Err(Unread::Run(Error::Cancelled)),
                             false => read_local(folder, &file),
                         }),
                 )

@@ -112,7 +112,7 @@ impl Store {
     /// computed.
     ///
     /// # Errors
-    /// [`Error::Bucket`] if the bucket cannot be listed or read, [`Error::Interrupted`] if `keep_going` says no.
+    /// [`Error::Bucket`] if the bucket cannot be listed or read, [`Error::Cancelled`] if `keep_going` says no.
     pub fn receipts(
         &self,
         plan: &[Shard],
@@ -202,7 +202,7 @@ impl Store {
         }
         let (data, receipt_path) = self.paths(shard);
         create_parent(&data)?;
-        let features = Matrix::from_arrays(&images, FEATURES)?;
+        let features = Matrix::from_vectors(&images, FEATURES)?;
         images.with_column(features.to_binaries(FEATURES))?;
         let mut bytes = Vec::new();
         // One row group: a shard is always read whole.

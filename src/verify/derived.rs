@@ -39,14 +39,14 @@ impl Recorded {
     /// Tells what each file gives, as far as the files can be read.
     pub(super) fn derived(&self, stop: &AtomicBool, tell: &mut dyn FnMut(Finding)) -> Result<()> {
         let points = match &self.embeddings {
-            Ok(frame) => Matrix::from_scores(frame).map_err(|e| e.sentence()),
+            Ok(frame) => Matrix::from_scores(frame).map_err(|e| e.to_string()),
             Err(reason) => Err(reason.clone()),
         };
         // One search for all that looks at neighbours among the scores.
         let space = match &points {
             Ok(points) => match neighbours(points, stop) {
-                Err(Error::Interrupted) => return Err(Error::Interrupted),
-                found => found.map_err(|e| e.sentence()),
+                Err(Error::Cancelled) => return Err(Error::Cancelled),
+                found => found.map_err(|e| e.to_string()),
             },
             Err(reason) => Err(reason.clone()),
         };
@@ -88,8 +88,8 @@ impl Recorded {
             (Ok(_), Err(fault)) => return Ok(Finding::differs(what, fault)),
         };
         match look(frame, space) {
-            Err(Error::Interrupted) => Err(Error::Interrupted),
-            Err(error) => Ok(Finding::differs(what, error.sentence())),
+            Err(Error::Cancelled) => Err(Error::Cancelled),
+            Err(error) => Ok(Finding::differs(what, error.to_string())),
             Ok(faults) => Ok(self.of_program(what, faults, &format!("follow from {EMBEDDINGS}"))),
         }
     }
@@ -135,7 +135,7 @@ impl Recorded {
         };
         match look() {
             Ok(faults) => Finding::of(what, &faults, format!("are those of {MANIFEST}")),
-            Err(error) => Finding::differs(what, error.sentence()),
+            Err(error) => Finding::differs(what, error.to_string()),
         }
     }
 
@@ -192,7 +192,7 @@ impl Recorded {
                 let otherwise = format!("follow from {MANIFEST} and {EMBEDDINGS}");
                 self.of_program(what, faults, &otherwise)
             }
-            (Err(error), _) => Finding::differs(what, error.sentence()),
+            (Err(error), _) => Finding::differs(what, error.to_string()),
         })
     }
 
@@ -225,7 +225,7 @@ impl Recorded {
         });
         match faults {
             Ok(faults) => self.of_program(what, faults, &format!("are those of {PCA}")),
-            Err(error) => Finding::differs(what, error.sentence()),
+            Err(error) => Finding::differs(what, error.to_string()),
         }
     }
 
@@ -270,7 +270,7 @@ impl Recorded {
                 &format!("{reason}; the shares of the variance follow from the variances"),
             ),
             Ok(faults) => self.of_program(what, faults, ""),
-            Err(error) => Finding::differs(what, error.sentence()),
+            Err(error) => Finding::differs(what, error.to_string()),
         }
     }
 

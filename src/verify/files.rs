@@ -37,7 +37,7 @@ impl Recorded {
     /// from a file. The searches among the images use the threads of the pool that it is called in.
     ///
     /// # Errors
-    /// [`Error::Interrupted`] with `stop`.
+    /// [`Error::Cancelled`] with `stop`.
     pub fn files(&self, stop: &AtomicBool, tell: &mut dyn FnMut(Finding)) -> Result<()> {
         tell(self.outputs());
         for (name, state) in &self.files {
@@ -114,7 +114,7 @@ impl Recorded {
         let read = folder.file(REPORT);
         let html = match read.and_then(|file| file.read(most_bytes(REPORT), stop)) {
             Ok(html) => html,
-            Err(Fault::Stopped) => return Err(Error::Interrupted),
+            Err(Fault::Stopped) => return Err(Error::Cancelled),
             Err(fault) => return Ok(Finding::differs(REPORT, fault.to_string())),
         };
         Ok(
@@ -183,7 +183,7 @@ impl Recorded {
         let what = "scores";
         let matrix = match Matrix::from_columns(frame, &names) {
             Ok(matrix) => matrix,
-            Err(error) => return Some(Finding::differs(what, error.sentence())),
+            Err(error) => return Some(Finding::differs(what, error.to_string())),
         };
         let n = matrix.n_rows() as f64;
         let variances: Vec<f64> = (0..names.len())
@@ -217,7 +217,7 @@ impl Recorded {
             Ok(manifest) => manifest,
             Err(reason) => return unknown(what, reason),
         };
-        let text = manifest_text(manifest, SHA256).map_err(|e| e.sentence());
+        let text = manifest_text(manifest, SHA256).map_err(|e| e.to_string());
         let said = &self.run.provenance.manifest_sha256;
         match text.map(digest::of) {
             Err(reason) => Finding::differs(what, reason),

@@ -13,7 +13,7 @@ impl Recorded {
         let what = "gates";
         let found = match limits(&self.run) {
             Ok(limits) => limits.check(&self.run),
-            Err(error) => return Some(Finding::differs(what, error.sentence())),
+            Err(error) => return Some(Finding::differs(what, error.to_string())),
         };
         if found.is_empty() && self.run.gates.is_empty() {
             return None;
@@ -27,7 +27,7 @@ impl Recorded {
                     "follow from the limits and the numbers".to_owned(),
                 )
             }
-            Err(error) => Finding::differs(what, error.sentence()),
+            Err(error) => Finding::differs(what, error.to_string()),
         })
     }
 }

@@ -10,7 +10,7 @@ use super::derived::goes_on;
 use super::finding::{Finding, MAX_NAMED, named, unknown};
 use super::recorded::{Recorded, Rejected};
 use crate::error::{Error, Result};
-use crate::frame::{column, strings};
+use crate::frame::{sizes, strings};
 use crate::schema::{ETAG, KEY, SHA256, SIZE_BYTES};
 use crate::steps::load::MAX_FILE_BYTES;
 use crate::storage::foreign::{self, Folder};
@@ -38,7 +38,7 @@ pub enum NamedBy {
 ///
 /// # Errors
 /// [`Error::Storage`] if the folder cannot be opened, [`Error::Bucket`] if the bucket cannot be listed,
-/// [`Error::Interrupted`] with `stop`, [`Error::Invalid`] if the manifest lacks a column.
+/// [`Error::Cancelled`] with `stop`, [`Error::Column`] if the manifest lacks one.
 pub fn inputs(
     recorded: &Recorded,
     source: &Source,
@@ -98,12 +98,9 @@ impl Look<'_> {
         let root = source.root();
         let folder = Folder::open(root).map_err(Error::storage("read folder", root))?;
         let keys = strings(manifest, KEY)?;
-        let sizes = column(manifest, SIZE_BYTES)?.u64()?;
+        let sizes = sizes(manifest, SIZE_BYTES)?;
         let digests = strings(manifest, SHA256)?.into_iter();
-        let wanted: Vec<_> = keys
-            .into_iter()
-            .zip(digests.zip(sizes.no_null_iter()))
-            .collect();
+        let wanted: Vec<_> = keys.into_iter().zip(digests.zip(sizes)).collect();
         let (n_used, mut n_done) = (wanted.len() as u64, 0);
         for part in wanted.chunks(FILES_AT_A_TIME) {
             self.go_on(n_done, n_used)?;
@@ -182,8 +179,8 @@ impl Look<'_> {
         let has_etags = self.recorded.run.source.kind == source.kind();
         let etags = strings(manifest, if has_etags { ETAG } else { SHA256 })?.into_iter();
         let keys = strings(manifest, KEY)?;
-        let sizes = column(manifest, SIZE_BYTES)?.u64()?;
-        for (key, (then, size_bytes)) in keys.iter().zip(etags.zip(sizes.no_null_iter())) {
+        let sizes = sizes(manifest, SIZE_BYTES)?;
+        for (key, (then, size_bytes)) in keys.iter().zip(etags.zip(sizes)) {
             let state = match found.get(key) {
                 None => Err(Fault::Missing),
                 Some(object) if object.size_bytes != size_bytes => Err(Fault::Changed),
@@ -229,7 +226,7 @@ impl Look<'_> {
         (self.progress)(n_done, n_used);
         match goes_on(self.stop) {
             true => Ok(()),
-            false => Err(Error::Interrupted),
+            false => Err(Error::Cancelled),
         }
     }
 

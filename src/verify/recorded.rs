@@ -70,7 +70,7 @@ pub(super) struct Duplicate {
 /// Reads the run in `path`, the folder of a report or the `run.json` in it, and says whether its record can be read.
 ///
 /// # Errors
-/// [`Error::Invalid`] if there is no `run.json`; [`Error::Storage`] if it cannot be opened; [`Error::Interrupted`] with
+/// [`Error::Invalid`] if there is no `run.json`; [`Error::Storage`] if it cannot be opened; [`Error::Cancelled`] with
 /// `stop`.
 pub fn open(path: &Path, stop: &AtomicBool) -> Result<(Option<Recorded>, Finding)> {
     let Record { folder, bytes, run } = match Record::open(path, stop) {
@@ -118,7 +118,7 @@ impl Reading<'_> {
             Ok((parse(bytes)?, size_bytes))
         });
         if matches!(read, Err(Unread::Stopped)) {
-            return Err(Error::Interrupted);
+            return Err(Error::Cancelled);
         }
         let (content, state) = match read {
             Ok((content, size_bytes)) => (Ok(content), Ok(size_bytes)),

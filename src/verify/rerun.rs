@@ -79,7 +79,7 @@ const SENTENCES: [&str; 2] = ["status.reason", "warnings"];
 /// `equal within tolerance` with the figure, or what differs and where.
 ///
 /// # Errors
-/// [`Error::Interrupted`] with `stop`.
+/// [`Error::Cancelled`] with `stop`.
 pub fn compare(recorded: &Recorded, again: &Recorded, stop: &AtomicBool) -> Result<Vec<Finding>> {
     let (then, now) = (&recorded.run, &again.run);
     let others = program(&then.provenance, &now.provenance);
@@ -105,7 +105,7 @@ pub fn compare(recorded: &Recorded, again: &Recorded, stop: &AtomicBool) -> Resu
     }
     let is_exact = others.is_empty() && of_data.iter().all(|(_, outcome)| matches!(outcome, Equal));
     let record = record(then, now, is_exact, others.is_empty());
-    let record = record.unwrap_or_else(|e| Other(e.sentence()));
+    let record = record.unwrap_or_else(|e| Other(e.to_string()));
     findings.push(record.finding(RUN));
     if !is_exact {
         for (name, compare) in [
@@ -156,8 +156,8 @@ fn bytes(
         }
         (Some((then, Ok(_))), Some((now, Ok(_)))) if then.sha256 == now.sha256 => Equal,
         (Some((_, Ok(_))), Some((_, Ok(_)))) => match compare(recorded, again, stop) {
-            Err(Error::Interrupted) => return Err(Error::Interrupted),
-            outcome => outcome.unwrap_or_else(|e| Other(e.sentence())),
+            Err(Error::Cancelled) => return Err(Error::Cancelled),
+            outcome => outcome.unwrap_or_else(|e| Other(e.to_string())),
         },
         (Some((_, Err(unread))), _) | (_, Some((_, Err(unread)))) => Other(unread.to_string()),
     }))
@@ -188,7 +188,7 @@ fn program(then: &Provenance, now: &Provenance) -> Vec<String> {
 fn images(recorded: &Recorded, again: &Recorded) -> Outcome {
     let list = |run: &Recorded| -> Result<BTreeMap<String, [String; 2]>, String> {
         let frame = run.manifest.as_ref().map_err(Clone::clone)?;
-        let column = |name| strings(frame, name).map_err(|e| e.sentence());
+        let column = |name| strings(frame, name).map_err(|e| e.to_string());
         let values = column(LABEL)?.into_iter().zip(column(SHA256)?);
         let rows = column(KEY)?.into_iter().zip(values);
         Ok(rows

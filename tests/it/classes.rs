@@ -191,7 +191,7 @@ fn a_listing_ends_when_it_is_told_to() {
             std::thread::sleep(Duration::from_millis(60));
             n_asked < n_last
         });
-        assert!(matches!(listing, Err(Error::Interrupted)), "{n_last}");
+        assert!(matches!(listing, Err(Error::Cancelled)), "{n_last}");
     }
     let manifest = loaded(folder.path(), &LoadParams::default()).manifest;
     let wanted = strings(&manifest, KEY)
@@ -205,7 +205,7 @@ fn a_listing_ends_when_it_is_told_to() {
     let stop = AtomicBool::new(true);
     let mut fetched = source.fetch(wanted.collect(), &stop);
     let first = fetched.next().expect("a file");
-    assert!(matches!(first, Err(Unread::Run(Error::Interrupted))));
+    assert!(matches!(first, Err(Unread::Run(Error::Cancelled))));
 }
 
 #[test]

@@ -164,7 +164,7 @@ fn the_flag_is_looked_at_before_every_image() {
         (n, n)
     );
     let stopped = resize_with(&frame, Filter::Nearest, &|_| ask(3));
-    assert!(matches!(stopped, Err(Error::Interrupted)));
+    assert!(matches!(stopped, Err(Error::Cancelled)));
     assert!(
         n_asked.into_inner() < n / 2,
         "the others were asked for, too"

@@ -51,7 +51,7 @@ fn digests(images: &DataFrame, name: &str) -> Vec<String> {
 
 fn values(images: &DataFrame, descriptor: &mut dyn Descriptor) -> Matrix {
     let described = features(images, descriptor, &mut |_| true).expect("descriptors");
-    Matrix::from_arrays(&described.images, FEATURES).expect("an array column")
+    Matrix::from_vectors(&described.images, FEATURES).expect("an array column")
 }
 
 /// Two sums that tell most differences between vectors: of the values, and of the values by their place.

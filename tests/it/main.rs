@@ -15,6 +15,7 @@ mod bucket;
 mod cache;
 mod classes;
 mod colour;
+mod columns;
 mod command_line;
 mod compare;
 mod corpus;

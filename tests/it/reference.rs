@@ -60,7 +60,7 @@ fn compare(arithmetic: Arithmetic, least: f64) {
     let described = features(&pixels, &mut vgg16, &mut |_| true)
         .expect("features")
         .images;
-    let computed = Matrix::from_arrays(&described, FEATURES).expect("an array column");
+    let computed = Matrix::from_vectors(&described, FEATURES).expect("an array column");
 
     assert_eq!(
         (computed.n_rows(), computed.n_cols()),

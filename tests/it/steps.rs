@@ -81,7 +81,7 @@ fn the_chain_step_by_step() {
     let described = features(&resized.images, &mut vgg16, &mut |_| true)
         .expect("features")
         .images;
-    let matrix = Matrix::from_arrays(&described, FEATURES).expect("an array column");
+    let matrix = Matrix::from_vectors(&described, FEATURES).expect("an array column");
     assert_eq!((matrix.n_rows(), matrix.n_cols()), (20, N_FEATURES));
     assert!(
         matrix.values().iter().all(|v| *v >= 0.0),
@@ -93,7 +93,7 @@ fn the_chain_step_by_step() {
     let alone = features(&last, &mut vgg16, &mut |_| true)
         .expect("features")
         .images;
-    let alone = Matrix::from_arrays(&alone, FEATURES).expect("an array column");
+    let alone = Matrix::from_vectors(&alone, FEATURES).expect("an array column");
     assert_eq!(alone.row(2), matrix.row(19));
 
     let params = PcaParams {
@@ -163,7 +163,7 @@ fn bf16_runs_on_its_own_provider_and_stays_close_to_f32() {
         let described = features(&pixels, &mut network(arithmetic, threads), &mut |_| true)
             .expect("features")
             .images;
-        Matrix::from_arrays(&described, FEATURES).expect("an array column")
+        Matrix::from_vectors(&described, FEATURES).expect("an array column")
     };
     let (full, short) = (compute(Arithmetic::F32, 2), compute(Arithmetic::Bf16, 2));
     assert_ne!(

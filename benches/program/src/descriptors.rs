@@ -51,7 +51,7 @@ pub fn features(list: &Path, precision: Precision, threads: usize, save: Option<
     let network = network.ok_or("the run has no features of a network")?;
     if let Some(path) = save {
         let described = pipeline::describe(&params, &mut |_| {}, &AtomicBool::new(false))?;
-        let matrix = Matrix::from_arrays(&described.images, FEATURES)?;
+        let matrix = Matrix::from_vectors(&described.images, FEATURES)?;
         let rows: BTreeMap<&str, usize> = strings(&described.images, KEY)?
             .into_iter()
             .zip(0..)
@@ -157,7 +157,7 @@ pub fn export(
         ..Params::new(Source::folder(input)?)
     };
     let described = pipeline::describe(&params, &mut |_| {}, &AtomicBool::new(false))?;
-    let matrix = Matrix::from_arrays(&described.images, FEATURES)?;
+    let matrix = Matrix::from_vectors(&described.images, FEATURES)?;
     files::write(features, &matrix)?;
     let pca = PcaParams::default().fit_blocks(&matrix, &mut |_, _| true)?;
     files::write(scores, &pca.transform_block(&matrix)?)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use fruits::matrix::{column, strings};
+use fruits::matrix::{sizes, strings};
 use fruits::polars::prelude::DataFrame;
 use fruits::record::{ClusterRecord, LostTry, WorkerRecord};
 use fruits::schema::{ETAG, KEY, LABEL, SIZE_BYTES};
@@ -176,8 +176,7 @@ fn rows(manifest: &DataFrame) -> Result<Vec<(String, String, u64, String)>> {
     let texts = [KEY, LABEL, ETAG].map(|name| strings(manifest, name));
     let [keys, labels, etags] = texts;
     let (keys, labels, etags) = (keys?, labels?, etags?);
-    let sizes = column(manifest, SIZE_BYTES)?.u64()?;
-    let rows = sizes.no_null_iter().enumerate();
+    let rows = sizes(manifest, SIZE_BYTES)?.into_iter().enumerate();
     let text = |texts: &[&str], i: usize| texts[i].to_owned();
     Ok(rows
         .map(|(i, size)| (text(&keys, i), text(&labels, i), size, text(&etags, i)))

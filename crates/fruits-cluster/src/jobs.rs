@@ -109,7 +109,7 @@ impl<'a> Jobs<'a> {
         let every = every.min(self.patience / 4);
         loop {
             if !progress(n_done) {
-                return Err(Error::Interrupted);
+                return Err(Error::Cancelled);
             }
             if jobs.len() < JOBS_AT_ONCE
                 && let Some(chunk) = waiting.front()

@@ -114,7 +114,7 @@ impl Kept {
             Address::Folder(folder) => Source::folder(folder).map_err(|e| {
                 Error::Invalid(format!(
                     "{}; all machines must see the images, in a bucket or under one path",
-                    e.sentence()
+                    e
                 ))
             }),
             Address::Bucket { name, prefix } => {
@@ -272,7 +272,7 @@ mod tests {
         assert_eq!(std::fs::read(path).unwrap(), b"a model");
         // Between the look at the recipe and the load, somebody exchanges it.
         cache.put(&key, b"another".to_vec()).unwrap();
-        let said = copy_of(cache, &key).unwrap_err().sentence();
+        let said = copy_of(cache, &key).unwrap_err().to_string();
         assert!(said.contains("not the one that the driver wrote"), "{said}");
         let nameless = Key::new("cluster/models/own.onnx").unwrap();
         cache.put(&nameless, b"a model".to_vec()).unwrap();

@@ -73,7 +73,7 @@ impl<'a, 'b> Remote<'a, 'b> {
             &mut |n_windows| progress((n_windows * WINDOW * SHARD_LEN).min(n_rows) as u64),
         )?;
         if !progress(n_rows as u64) {
-            return Err(Error::Interrupted);
+            return Err(Error::Cancelled);
         }
         let mut running = Running::new(self.n_cols);
         let mut images = None;

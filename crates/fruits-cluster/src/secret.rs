@@ -161,7 +161,7 @@ mod tests {
         };
         for mode in [0o644, 0o640, 0o604, 0o620, 0o601] {
             permit(mode);
-            let said = Secret::read(&path).unwrap_err().sentence();
+            let said = Secret::read(&path).unwrap_err().to_string();
             assert!(said.contains("chmod 600"), "{mode:o}: {said}");
         }
         permit(0o400);
@@ -169,7 +169,7 @@ mod tests {
         permit(0o600);
         assert_eq!(Secret::read(&path).unwrap(), of(text.as_bytes()));
         std::fs::write(&path, format!("{}\n\n\n", &text[1..])).unwrap();
-        let said = Secret::read(&path).unwrap_err().sentence();
+        let said = Secret::read(&path).unwrap_err().to_string();
         assert!(
             said.contains("/dev/urandom") && said.contains("secret"),
             "{said}"

@@ -96,7 +96,7 @@ mod tests {
 
         let said = read_survey(&of(ParquetCompression::Lz4Raw)).unwrap_err();
         assert!(
-            said.sentence().contains("not as `report` writes it"),
+            said.to_string().contains("not as `report` writes it"),
             "{said}"
         );
         for n in 0..good.len() {

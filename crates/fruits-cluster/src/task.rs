@@ -226,7 +226,7 @@ impl Fault {
     pub fn of(error: &Error) -> Self {
         Self {
             at_ms: now_ms(),
-            why: error.sentence(),
+            why: error.to_string(),
             damaged: match error {
                 Error::Damaged { shards } => shards.first().cloned(),
                 _ => None,

@@ -66,7 +66,7 @@ impl Worker {
     /// the worker was not started for, another build, model or kind of processor, a model that does not load, input that
     /// breaks a rule.
     pub fn run(&self, ticket: &str) -> Result<(), String> {
-        let text = |e: Error| format!("worker {}: {}", self.name, e.sentence());
+        let text = |e: Error| format!("worker {}: {e}", self.name);
         let done = self.kept.open(ticket).and_then(|(ticket, store, order)| {
             let task = order.tasks.get(ticket.index);
             let task = task.ok_or_else(|| Error::Invalid("there is no such task".to_owned()))?;
@@ -80,7 +80,7 @@ impl Worker {
                 | Error::Damaged { .. }
                 | Error::Internal(_)),
             ) => {
-                (self.say)(&error.sentence());
+                (self.say)(&error.to_string());
                 Ok(())
             }
             done => done.map_err(text),
@@ -107,7 +107,7 @@ impl Worker {
         let key = folder.below(format!("{}-{}-{n}.json", self.name, this.began_ms))?;
         cache
             .put(&key, json(&this)?)
-            .map_err(|e| Error::Invalid(format!("cannot write to the cache: {}", e.sentence())))?;
+            .map_err(|e| Error::Invalid(format!("cannot write to the cache: {e}")))?;
         let done = match &task.what {
             // It has threads of its own: one that waits for the descriptor must not take up another task.
             What::Features { .. } => self.work(ticket, cache, order, task, began),

@@ -9,12 +9,42 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A parameter or an array breaks a rule of the function it was given to.
+    /// Arrays or parameters do not fit together, or there is no result for them.
     #[error("{0}")]
     Invalid(String),
+    /// A parameter is out of its range, whatever the rows are.
+    #[error("{name} {rule}")]
+    Parameter {
+        /// Its name.
+        name: &'static str,
+        /// What it must be, and what it is: `must be at least 1, not 0`.
+        rule: String,
+    },
+    /// There are too few rows for what was asked for.
+    #[error("{what} takes {needed} rows or more, not {found}")]
+    TooFewRows {
+        /// What was asked for.
+        what: &'static str,
+        /// How many rows it takes.
+        needed: usize,
+        /// How many there are.
+        found: usize,
+    },
+    /// A value is NaN or infinite.
+    #[error(
+        "row {row} holds {value} in column {column}; every value must be a finite number: remove that row"
+    )]
+    NotFinite {
+        /// Its row, from 0.
+        row: usize,
+        /// Its column, from 0.
+        column: usize,
+        /// NaN or an infinity.
+        value: f32,
+    },
     /// The progress function said stop.
     #[error("stopped on request")]
-    Interrupted,
+    Cancelled,
     /// Rows that are read while they are needed could not be read.
     #[error("cannot read the rows")]
     Rows(#[source] Box<dyn std::error::Error + Send + Sync>),

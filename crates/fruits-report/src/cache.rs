@@ -109,7 +109,7 @@ impl Work<'_> {
                     .findings
                     .last(code::COMPLETE, &format!("removed {}", sum(&removed)), ""))
             }
-            Err(Error::Interrupted) => {
+            Err(Error::Cancelled) => {
                 let end = "; some of it was removed, and the same command goes on";
                 Ok(self.findings.interrupted(end))
             }
@@ -158,7 +158,7 @@ impl Work<'_> {
         }
         match checked {
             Ok(checked) => Ok(Some(checked)),
-            Err(Error::Interrupted) => Ok(None),
+            Err(Error::Cancelled) => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -107,7 +107,7 @@ fn files(runtime: &RuntimeFolder) -> Finding {
         )),
         Err(e) => Bad(format!(
             "{}, so nobody knows what the libraries are; run `make setup`, which sets up again, or unpack the archive again",
-            e.sentence()
+            e
         )),
     }
 }
@@ -119,14 +119,14 @@ fn library(runtime: &RuntimeFolder) -> Finding {
             onnxruntime_version(),
             runtime.library().display()
         )),
-        Err(e) => Bad(e.sentence()),
+        Err(e) => Bad(e.to_string()),
     }
 }
 
 fn model(runtime: &RuntimeFolder) -> Finding {
     match Model::read(None, runtime) {
         Ok(model) => Good(format!("{} ({})", model.describe(), &model.sha256[..12])),
-        Err(e) => Bad(e.sentence()),
+        Err(e) => Bad(e.to_string()),
     }
 }
 
@@ -165,10 +165,10 @@ fn judge(attempt: fruits::Result<String>, precision: Precision, cpu: &Cpu) -> Fi
         // `auto` would take this path and fail.
         Err(e) if precision == Precision::Bf16 && cpu.amx_bf16 => Bad(format!(
             "{}; run `make setup` again, or use --precision f32",
-            e.sentence()
+            e
         )),
-        Err(e) if precision == Precision::Bf16 => Weak(format!("{}; auto uses f32", e.sentence())),
-        Err(e) => Bad(e.sentence()),
+        Err(e) if precision == Precision::Bf16 => Weak(format!("{e}; auto uses f32")),
+        Err(e) => Bad(e.to_string()),
     }
 }
 
@@ -204,10 +204,7 @@ fn memory() -> Finding {
 
 fn disk(cache: &Path) -> Finding {
     if let Err(e) = atomic::writable_folder(cache) {
-        return Bad(format!(
-            "{}; name another folder with --cache",
-            e.sentence()
-        ));
+        return Bad(format!("{}; name another folder with --cache", e));
     }
     match rustix::fs::statvfs(cache) {
         Err(e) => Weak(format!("{}: free space is not known: {e}", cache.display())),

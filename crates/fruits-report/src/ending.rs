@@ -37,7 +37,7 @@ pub fn guarded(log: LogFormat, work: impl FnOnce() -> Result<u8>) -> Result<u8> 
         let place = panic.location().map(ToString::to_string);
         *LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner) = place.clone();
         if std::thread::current().id() != own && !IS_TOLD.swap(true, Ordering::Relaxed) {
-            let text = internal(panic.payload(), place).sentence();
+            let text = internal(panic.payload(), place).to_string();
             let line = match log {
                 LogFormat::Text => format!("report: {text}"),
                 LogFormat::Json => json!({"event": "note", "message": text}).to_string(),
@@ -79,7 +79,13 @@ const MAX_LINE: usize = 4000;
 pub fn failed(error: &Error, log: LogFormat) -> ExitCode {
     let code = exit_code(error);
     // Names in it come from files and records; a line break may be the parser's of a configuration.
-    let text = error.sentence();
+    let text = match error {
+        Error::Cancelled => {
+            "stopped by a signal; the same command continues from the last committed shard"
+                .to_owned()
+        }
+        error => error.to_string(),
+    };
     let lines = text.lines().map(|line| shortened(line, MAX_LINE));
     let text = lines.collect::<Vec<_>>().join("\n");
     let line = match log {
@@ -95,11 +101,11 @@ pub fn failed(error: &Error, log: LogFormat) -> ExitCode {
 /// The kind of a fault.
 pub fn exit_code(error: &Error) -> u8 {
     match error {
-        Error::Invalid(_) => code::USAGE,
+        error if error.is_of_input() => code::USAGE,
         Error::NoImage(_) => code::NO_IMAGE,
         Error::Storage { .. } | Error::Bucket { .. } | Error::Damaged { .. } => code::STORAGE,
         Error::Engine { .. } => code::ENGINE,
-        Error::Interrupted => signals::exit_code(),
+        Error::Cancelled => signals::exit_code(),
         Error::Unplaced { source, .. } => exit_code(source),
         _ => code::INTERNAL,
     }

@@ -33,7 +33,7 @@ pub fn run(task: &Verify) -> Result<u8> {
     let pool = machine::pool(said.threads.unwrap_or_else(cores))?;
     match pool.install(|| checks(task, &said, &mut findings, stop)) {
         Ok(rerun) => Ok(findings.verdict(&task.asked.report, rerun)),
-        Err(Error::Interrupted) => Ok(findings.interrupted()),
+        Err(Error::Cancelled) => Ok(findings.interrupted()),
         Err(error) => Err(error),
     }
 }
@@ -79,11 +79,11 @@ fn checks(
             }
             Ok(Rerun::Done)
         }
-        Err(Error::Interrupted) => Err(Error::Interrupted),
+        Err(Error::Cancelled) => Err(Error::Cancelled),
         // What was found is not lost to what could not be.
         Err(error) if findings.of(State::Differs) > 0 => {
             progress.clear();
-            findings.insist(&Finding::skipped("computed again", error.sentence()));
+            findings.insist(&Finding::skipped("computed again", error.to_string()));
             Ok(Rerun::Failed)
         }
         Err(error) => Err(error),
@@ -133,12 +133,12 @@ fn model(
                 .and_then(|()| places::model(options, stop)),
             _ => places::model(options, stop),
         },
-        Err(error) => return Ok(Finding::skipped("model", error.sentence())),
+        Err(error) => return Ok(Finding::skipped("model", error.to_string())),
     };
     match opened {
         Ok((path, _copy)) => verify::model(run, path.as_deref(), stop),
-        Err(Error::Interrupted) => Err(Error::Interrupted),
-        Err(error) => Ok(Finding::skipped("model", error.sentence())),
+        Err(Error::Cancelled) => Err(Error::Cancelled),
+        Err(error) => Ok(Finding::skipped("model", error.to_string())),
     }
 }
 
@@ -153,7 +153,7 @@ fn inputs(
     let mut look = || -> Result<Finding> {
         let options = match options {
             Ok(options) => options,
-            Err(error) => return Ok(Finding::skipped("inputs", error.sentence())),
+            Err(error) => return Ok(Finding::skipped("inputs", error.to_string())),
         };
         let named_by = match task.says("input") {
             true => NamedBy::User,
@@ -181,12 +181,12 @@ fn inputs(
     let found = look();
     progress.clear();
     match found {
-        Err(error @ Error::Invalid(_)) if !task.says("input") => {
-            Ok(Finding::skipped("inputs", error.sentence()))
+        Err(error) if error.is_of_input() && !task.says("input") => {
+            Ok(Finding::skipped("inputs", error.to_string()))
         }
         Err(error @ Error::Storage { .. }) if !task.says("input") => {
             let hint = "say with --input where the images are now";
-            let detail = format!("{}; {hint}", error.sentence());
+            let detail = format!("{error}; {hint}");
             Ok(Finding::skipped("inputs", detail))
         }
         found => found,
@@ -217,7 +217,7 @@ fn rerun(
             return Err(not_here(&format!("its model: {}", model.detail)));
         }
         let resolved = options.precision.resolve(&Cpu::detect());
-        resolved.map_err(|e| not_here(&format!("its precision: {}", e.sentence())))?;
+        resolved.map_err(|e| not_here(&format!("its precision: {e}")))?;
     }
     let is_named = task.says("input");
     if !is_named && inputs.state != State::Ok {

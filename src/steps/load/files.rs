@@ -96,7 +96,7 @@ pub(super) fn identified(
     let mut n_at_a_time = n_threads;
     while !chosen.as_slice().is_empty() {
         if !keep_going() {
-            return Err(Error::Interrupted);
+            return Err(Error::Cancelled);
         }
         let began = Instant::now();
         let n = part(chosen.as_slice(), n_at_a_time);

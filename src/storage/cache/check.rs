@@ -94,7 +94,7 @@ impl Cache {
     ///
     /// # Errors
     /// [`Error::Storage`] or [`Error::Bucket`] if the cache cannot be listed, [`Error::Bucket`] if the bucket cannot be read,
-    /// [`Error::Interrupted`].
+    /// [`Error::Cancelled`].
     pub fn check(
         &self,
         old: Option<SystemTime>,
@@ -108,7 +108,7 @@ impl Cache {
         let mut shards = Vec::with_capacity(pairs.len());
         for some in pairs.chunks(AT_ONCE) {
             if stop.load(Ordering::Relaxed) {
-                return Err(Error::Interrupted);
+                return Err(Error::Cancelled);
             }
             let look = |(name, pair): &(String, Pair)| {
                 let state = match linked.contains(name.as_str()) {

@@ -195,7 +195,7 @@ fn walk(folder: &Folder, below: &str, listing: &mut Listing, stop: &AtomicBool) 
     };
     for entry in entries {
         if stop.load(Ordering::Relaxed) {
-            return Err(Error::Interrupted);
+            return Err(Error::Cancelled);
         }
         let key = match below {
             "" => entry.name,
@@ -229,7 +229,7 @@ fn content<T>(read: Result<T, Fault>) -> Result<Content<T>> {
     match read {
         Ok(read) => Ok(Content::Read(read)),
         Err(Fault::Missing) => Ok(Content::Gone),
-        Err(Fault::Stopped) => Err(Error::Interrupted),
+        Err(Fault::Stopped) => Err(Error::Cancelled),
         Err(fault) => Ok(Content::Unreadable(fault.to_string())),
     }
 }

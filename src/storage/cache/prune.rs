@@ -118,7 +118,7 @@ impl Cache {
     /// are removed at once, in the caller's pool.
     ///
     /// # Errors
-    /// [`Error::Storage`], [`Error::Bucket`], [`Error::Interrupted`].
+    /// [`Error::Storage`], [`Error::Bucket`], [`Error::Cancelled`].
     pub fn remove<'a>(
         &self,
         removals: &'a [Removal],
@@ -132,7 +132,7 @@ impl Cache {
         let mut removed = Vec::with_capacity(removals.len());
         for some in removals.chunks(AT_ONCE) {
             if stop.load(Ordering::Relaxed) {
-                return Err(Error::Interrupted);
+                return Err(Error::Cancelled);
             }
             let standing: Vec<_> = some
                 .iter()

@@ -109,7 +109,7 @@ impl Connection {
         Self::open_until(params, &NEVER)
     }
 
-    /// [`Connection::open`], with a flag that ends what waits: reads at once with [`Error::Interrupted`], writes after a
+    /// [`Connection::open`], with a flag that ends what waits: reads at once with [`Error::Cancelled`], writes after a
     /// minute, so that what is computed is kept.
     ///
     /// # Errors
@@ -210,7 +210,7 @@ impl Connection {
                     continue;
                 }
                 if stopped.get_or_insert_with(Instant::now).elapsed() >= grace {
-                    return Err(Error::Interrupted);
+                    return Err(Error::Cancelled);
                 }
             }
         })?

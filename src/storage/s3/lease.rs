@@ -87,7 +87,7 @@ impl Prefix {
     /// renew it. A server that knows no conditions gives a lease to everyone.
     ///
     /// # Errors
-    /// [`Error::Bucket`] if another run renews it, [`Error::Interrupted`].
+    /// [`Error::Bucket`] if another run renews it, [`Error::Cancelled`].
     pub(crate) fn lease(&self) -> Result<Lease> {
         let mark = Mark::new()?;
         let first = self.put_if(&Condition::Absent, &mark, 0)?;

@@ -30,7 +30,7 @@ impl Prefix {
     ///
     /// # Errors
     /// [`Error::Bucket`] if the bucket does not exist or must not be listed, or if its listing does not end,
-    /// [`Error::Interrupted`].
+    /// [`Error::Cancelled`].
     pub fn list(&self, keep_going: &mut dyn FnMut(u64) -> bool) -> Result<Vec<Listed>> {
         let mut objects = Vec::new();
         let mut token = None;
@@ -44,7 +44,7 @@ impl Prefix {
             let leads_on = progress.leads_on(&page, next.as_deref());
             objects.extend(page);
             if !keep_going(objects.len() as u64) {
-                return Err(Error::Interrupted);
+                return Err(Error::Cancelled);
             }
             leads_on.map_err(|f| self.explain(Verb::List, "", f))?;
             match next {

@@ -14,7 +14,7 @@ const FILES_AT_A_TIME: usize = 1000;
 /// Those of `keys` that are regular files below `root` and behind no link.
 ///
 /// # Errors
-/// [`Error::Storage`] if the folder cannot be opened, [`Error::Interrupted`] if `keep_going` says no.
+/// [`Error::Storage`] if the folder cannot be opened, [`Error::Cancelled`] if `keep_going` says no.
 pub(super) fn list(
     root: &Path,
     keys: &BTreeSet<String>,
@@ -24,7 +24,7 @@ pub(super) fn list(
     let mut listing = Listing::default();
     for (i, key) in keys.iter().enumerate() {
         if i.is_multiple_of(FILES_AT_A_TIME) && !keep_going(listing.objects.len() as u64) {
-            return Err(Error::Interrupted);
+            return Err(Error::Cancelled);
         }
         match folder.look(key) {
             Ok(Some(size_bytes)) => listing.objects.push(Object {
@@ -81,6 +81,6 @@ mod tests {
             (vec![("a/1", 3), ("c", 1)], vec![])
         );
         let stopped = list(folder.path(), &keys, &mut |_| false);
-        assert!(matches!(stopped, Err(Error::Interrupted)));
+        assert!(matches!(stopped, Err(Error::Cancelled)));
     }
 }

@@ -71,7 +71,7 @@ impl LocalFolder {
     /// `keep_going` hears several times a second how many files there are.
     ///
     /// # Errors
-    /// [`Error::Interrupted`] if it says no.
+    /// [`Error::Cancelled`] if it says no.
     pub fn list(&self, keep_going: &mut dyn FnMut(u64) -> bool) -> Result<Listing> {
         if let Some(keys) = &self.only {
             return chosen::list(&self.root, keys, keep_going);
@@ -143,7 +143,7 @@ impl LocalFolder {
     /// followed and count as files, and what systems leave and hide is left out as in [`LocalFolder::list`].
     ///
     /// # Errors
-    /// [`Error::Interrupted`] with `stop`.
+    /// [`Error::Cancelled`] with `stop`.
     pub(crate) fn walk(
         &self,
         most: u64,
@@ -154,7 +154,7 @@ impl LocalFolder {
         let mut walk = WalkDir::new(&self.root).min_depth(1).into_iter();
         while walked.n_files < most {
             if stop.load(Ordering::Relaxed) {
-                return Err(Error::Interrupted);
+                return Err(Error::Cancelled);
             }
             let entry = match walk.next() {
                 None => break,

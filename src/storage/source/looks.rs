@@ -17,7 +17,7 @@ impl Looks {
     /// Asks `keep_going` if that was not done lately; `n` is what it hears.
     ///
     /// # Errors
-    /// [`Error::Interrupted`] if it says no.
+    /// [`Error::Cancelled`] if it says no.
     pub fn look(&mut self, n: u64, keep_going: &mut dyn FnMut(u64) -> bool) -> Result<()> {
         if self.last.is_some_and(|last| last.elapsed() < BETWEEN_LOOKS) {
             return Ok(());
@@ -25,7 +25,7 @@ impl Looks {
         self.last = Some(Instant::now());
         match keep_going(n) {
             true => Ok(()),
-            false => Err(Error::Interrupted),
+            false => Err(Error::Cancelled),
         }
     }
 }

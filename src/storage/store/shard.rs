@@ -4,7 +4,7 @@ use polars::prelude::*;
 use sha2::{Digest, Sha256};
 
 use crate::error::Result;
-use crate::frame::{column, strings};
+use crate::frame::{sizes, strings};
 use crate::schema::{ETAG, KEY, LABEL, SIZE_BYTES};
 use crate::storage::digest::hex;
 
@@ -84,17 +84,13 @@ pub fn plan(manifest: &DataFrame, recipe: &str) -> Result<Vec<Shard>> {
 /// Images as JSON lines of key, label, size and `identity`, the name of a column: what fingerprints are taken of.
 ///
 /// # Errors
-/// [`crate::Error::Invalid`] if a column is missing.
+/// [`crate::Error::Column`] if one is missing or of another type.
 pub fn manifest_text(manifest: &DataFrame, identity: &str) -> Result<String> {
-    let sizes = column(manifest, SIZE_BYTES)?.u64()?;
+    let sizes = sizes(manifest, SIZE_BYTES)?;
     let keys = strings(manifest, KEY)?;
     let labels = strings(manifest, LABEL)?;
     let identities = strings(manifest, identity)?;
-    let lines = keys
-        .iter()
-        .zip(&labels)
-        .zip(sizes.no_null_iter())
-        .zip(&identities);
+    let lines = keys.iter().zip(&labels).zip(sizes).zip(&identities);
     Ok(lines
         .map(|(((key, label), size), identity)| {
             format!("{}\n", serde_json::json!([key, label, size, identity]))

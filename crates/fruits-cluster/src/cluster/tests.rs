@@ -150,5 +150,5 @@ fn what_is_no_file_in_a_cache_is_a_fault_of_the_cache() {
     let outcome = pipeline::run(&params(&cache), &mut |_| {}, &AtomicBool::new(false));
     let fault = outcome.err().unwrap();
     assert!(matches!(fault, Error::Storage { .. }), "{fault:?}");
-    assert!(fault.sentence().contains("remove it"), "{fault:?}");
+    assert!(fault.to_string().contains("remove it"), "{fault:?}");
 }

@@ -26,15 +26,14 @@ pub fn squared_distance(a: &[f32], b: &[f32]) -> f64 {
 /// Refuses NaN and infinities.
 ///
 /// # Errors
-/// [`Error::Invalid`] that names the first row with such a value.
+/// [`Error::NotFinite`] that names the first row with such a value.
 pub fn check_finite(points: &Matrix) -> Result<()> {
     match points.values().iter().position(|value| !value.is_finite()) {
         None => Ok(()),
-        Some(at) => Err(Error::Invalid(format!(
-            "row {} holds {} in column {}; every value must be a finite number: remove that row",
-            at / points.n_cols(),
-            points.values()[at],
-            at % points.n_cols()
-        ))),
+        Some(at) => Err(Error::NotFinite {
+            row: at / points.n_cols(),
+            column: at % points.n_cols(),
+            value: points.values()[at],
+        }),
     }
 }

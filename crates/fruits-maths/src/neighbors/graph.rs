@@ -85,7 +85,7 @@ impl PartialEq for Neighbors {
 /// number of threads nor on the rounding of the matrix products that propose the candidates.
 ///
 /// # Errors
-/// [`Error::Invalid`] if a value is NaN or infinite, or there are more than 2^32 - 1 rows.
+/// [`Error::NotFinite`], and [`Error::Invalid`] for more than 2^32 - 1 rows.
 pub fn nearest(points: &Matrix, k: usize) -> Result<Neighbors> {
     nearest_with(points, k, &mut |_, _| true)
 }
@@ -93,7 +93,7 @@ pub fn nearest(points: &Matrix, k: usize) -> Result<Neighbors> {
 /// [`nearest`], with `progress(rows done, rows in all)` now and then; `false` stops.
 ///
 /// # Errors
-/// As [`nearest`], and [`Error::Interrupted`] if `progress` returns `false`.
+/// As [`nearest`], and [`Error::Cancelled`] if `progress` returns `false`.
 pub fn nearest_with(
     points: &Matrix,
     k: usize,
@@ -128,7 +128,7 @@ pub fn nearest_with(
                     },
                 );
             if !progress(n.min((part + 1) * rows), n) {
-                return Err(Error::Interrupted);
+                return Err(Error::Cancelled);
             }
         }
     }

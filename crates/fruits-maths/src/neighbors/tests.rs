@@ -162,7 +162,7 @@ fn a_search_can_be_stopped() {
         calls.push((done, all));
         false
     });
-    assert!(matches!(stopped, Err(Error::Interrupted)));
+    assert!(matches!(stopped, Err(Error::Cancelled)));
     let (done, all) = calls[0];
     assert!(calls.len() == 1 && 0 < done && done <= all && all == 5_000);
 }

@@ -16,10 +16,12 @@ impl PcaParams {
     /// 1 GiB of compressed rows where most features are zero; neither grows with n.
     ///
     /// # Errors
-    /// - [`Error::Invalid`](crate::Error::Invalid) if a parameter is out of range, there are fewer than two rows, a value is NaN or infinite
-    ///   (the text names the row), all rows are identical (no variance to explain), or the rows are too many for
+    /// - [`Error::Parameter`](crate::Error::Parameter) if one is out of range;
+    /// - [`Error::TooFewRows`](crate::Error::TooFewRows) of fewer than two;
+    /// - [`Error::NotFinite`](crate::Error::NotFinite) for the first NaN or infinity;
+    /// - [`Error::Invalid`](crate::Error::Invalid) if all rows are identical (no variance to explain), or are too many for
     ///   [`Solver::Linfa`];
-    /// - [`Error::Interrupted`](crate::Error::Interrupted) if `progress` says stop;
+    /// - [`Error::Cancelled`](crate::Error::Cancelled) if `progress` says stop;
     /// - what [`RowBlocks::block`] returns.
     pub fn fit_blocks(
         &self,
@@ -44,7 +46,7 @@ impl PcaParams {
     /// What is taken from the rows of all passes, decided on the first block of them; empty if nothing is.
     ///
     /// # Errors
-    /// [`Error::Invalid`](crate::Error::Invalid) if a value of it is NaN or infinite, and what [`RowBlocks::block`] returns.
+    /// [`Error::NotFinite`](crate::Error::NotFinite), and what [`RowBlocks::block`] returns.
     pub fn shift(first: &dyn RowBlocks) -> Result<Vec<f32>> {
         Ok(Sweep::new(first)?.into_shift())
     }

@@ -219,7 +219,7 @@ impl Pca {
     /// A score is `(x - mu) v`, summed in `f32` over parts of 1,024 features and in `f64` over the parts.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if the rows have another length or hold NaN or infinity.
+    /// [`Error::Invalid`] if the rows have another length, [`Error::NotFinite`] for the first NaN or infinity.
     pub fn transform_block(&self, rows: &Matrix) -> Result<Matrix> {
         self.check_width(rows.n_cols())?;
         let scores = self.scores(rows.values(), || Ok(0))?;

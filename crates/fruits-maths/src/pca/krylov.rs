@@ -67,7 +67,7 @@ pub(super) fn solve(
     let mut explained = 0.0;
     for pass in 0..max_passes {
         if !progress(pass, max_passes) {
-            return Err(Error::Interrupted);
+            return Err(Error::Cancelled);
         }
         let mut w = covariance.times(&q)?;
         let width = q.width;

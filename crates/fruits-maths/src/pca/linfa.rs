@@ -24,7 +24,7 @@ pub(super) fn solve(
         ));
     };
     if !progress(0, 1) {
-        return Err(Error::Interrupted);
+        return Err(Error::Cancelled);
     }
     let mut x = Array2::<f64>::zeros((n, d));
     let mut at = 0;

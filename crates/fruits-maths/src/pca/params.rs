@@ -60,26 +60,25 @@ impl PcaParams {
     /// What can be said of the parameters before there are rows.
     ///
     /// # Errors
-    /// [`Error::Invalid`] that names the first one out of its range.
+    /// [`Error::Parameter`] that names the first one out of its range, [`Error::Invalid`] for a share that the solver does not take.
     pub fn check_params(&self) -> Result<()> {
-        let fault = |message: String| Err(Error::Invalid(message));
+        let fault = |name, rule: String| Err(Error::Parameter { name, rule });
         match self.keep {
-            Keep::Components(0) => return fault("components must be at least 1, not 0".into()),
+            Keep::Components(0) => return fault("components", "must be at least 1, not 0".into()),
             Keep::Variance(share) if !(share > 0.0 && share < 1.0) => {
-                return fault(format!(
-                    "variance must be above 0 and below 1, not {share}; 0.99 keeps 99 %"
-                ));
+                let rule = format!("must be above 0 and below 1, not {share}; 0.99 keeps 99 %");
+                return fault("variance", rule);
             }
             _ => {}
         }
         if self.max_passes == 0 {
-            return fault("max_passes must be at least 1, not 0".into());
+            return fault("max_passes", "must be at least 1, not 0".into());
         }
         if self.solver == Solver::Linfa && matches!(self.keep, Keep::Variance(_)) {
-            return fault(
+            return Err(Error::Invalid(
                 "the linfa solver takes a number of components; use krylov for a share of variance"
                     .into(),
-            );
+            ));
         }
         Ok(())
     }
@@ -87,11 +86,15 @@ impl PcaParams {
     /// The same, and whether there are rows of n x d values to fit to.
     pub(super) fn check(&self, n: usize, d: usize) -> Result<()> {
         self.check_params()?;
-        let fault = |message: String| Err(Error::Invalid(message));
-        if n < 2 || d == 0 {
-            return fault(format!(
-                "PCA needs at least 2 rows of at least 1 feature, not {n} x {d}"
-            ));
+        if n < 2 {
+            return Err(Error::TooFewRows {
+                what: "PCA",
+                needed: 2,
+                found: n,
+            });
+        }
+        if d == 0 {
+            return Err(Error::Invalid("PCA of rows without a value".to_owned()));
         }
         self.check_shape(n, d)
     }

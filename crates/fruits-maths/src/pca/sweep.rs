@@ -362,7 +362,9 @@ pub(super) fn check_rows(met: usize, said: usize) -> Result<()> {
 
 /// What is said of a value that is NaN or infinite.
 pub(super) fn not_finite(row: usize, feature: usize, value: f32) -> Error {
-    Error::Invalid(format!(
-        "row {row}, feature {feature} is {value}; PCA takes finite values only, remove the row"
-    ))
+    Error::NotFinite {
+        row,
+        column: feature,
+        value,
+    }
 }

@@ -80,7 +80,7 @@ impl Factor {
     /// What the rows of one window add to the pass.
     ///
     /// # Errors
-    /// [`Error::Internal`] for rows of another length, [`Error::Invalid`] for NaN and infinity, and what
+    /// [`Error::Internal`] for rows of another length, [`Error::NotFinite`], and what
     /// [`RowBlocks::block`] returns.
     pub fn multiply(&self, rows: &dyn RowBlocks) -> Result<Leaf> {
         if rows.n_cols() != self.q.n_rows {

@@ -148,7 +148,7 @@ fn null(
         let found: Vec<f64> = part.par_iter().map(|&number| permuted(number)).collect();
         accuracies.extend(found);
         if !keep_going() {
-            return Err(Error::Interrupted);
+            return Err(Error::Cancelled);
         }
     }
     let at_least = accuracies.iter().filter(|&&a| a >= observed).count();

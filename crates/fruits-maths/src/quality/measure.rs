@@ -39,8 +39,8 @@ pub fn n_neighbors(k: usize) -> usize {
 /// `progress(rows done, rows in all)` is called now and then; `false` stops.
 ///
 /// # Errors
-/// [`Error::Interrupted`] if `progress` returns `false`; [`Error::Invalid`] if the numbers of rows, labels or sequences differ, there are fewer than 3 rows, or a space holds too few
-/// neighbours.
+/// [`Error::Cancelled`] if `progress` returns `false`; [`Error::TooFewRows`] of fewer than 3; [`Error::Invalid`] if the numbers of rows,
+/// labels or sequences differ, or a space holds too few neighbours.
 ///
 /// # References
 /// Venna & Kaski 2001, "Neighborhood preservation in nonlinear projection methods" (trustworthiness, continuity);
@@ -66,7 +66,14 @@ pub fn measure(
             )));
         }
     }
-    let most = n.saturating_sub(1) / 2;
+    if n < 3 {
+        return Err(Error::TooFewRows {
+            what: "the quality of an embedding",
+            needed: 3,
+            found: n,
+        });
+    }
+    let most = (n - 1) / 2;
     let k = k.min(most);
     check(points[0], points[1], k)?;
     let mut ks: Vec<usize> = FURTHER_NEIGHBORS.map(|further| further.min(most)).to_vec();

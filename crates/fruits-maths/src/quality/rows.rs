@@ -66,7 +66,7 @@ pub(super) fn measure(
         let tasks: Vec<_> = part.par_chunks(ROWS_PER_TASK).map(work).collect();
         measured.extend(tasks.into_iter().flatten());
         if !progress(measured.len(), rows.len()) {
-            return Err(Error::Interrupted);
+            return Err(Error::Cancelled);
         }
     }
     Ok(Measured { rows: measured })

@@ -15,8 +15,7 @@ use crate::votes::Classes;
 /// their order, as neighbours do. Continuity is the same with the two exchanged.
 ///
 /// # Errors
-/// [`Error::Invalid`] if the numbers of rows differ, `k` is 0 or above (n - 1) / 2, or a value is
-/// NaN or infinite.
+/// [`Error::Invalid`] if the numbers of rows differ, or `k` is 0 or above (n - 1) / 2; [`Error::NotFinite`].
 ///
 /// # References
 /// Venna & Kaski 2001, "Neighborhood preservation in nonlinear projection methods".
@@ -35,13 +34,26 @@ pub fn trustworthiness(high: &Matrix, low: &Matrix, k: usize) -> Result<f64> {
 /// for, 0 to 1. Of labels with as many votes, the one that sorts first wins, as in scikit-learn.
 ///
 /// # Errors
-/// [`Error::Invalid`] if there is not one label a row, `k` is 0, there are fewer than 2 rows, or a
-/// value is NaN or infinite.
+/// [`Error::TooFewRows`] of fewer than 2, [`Error::Parameter`] for no neighbour, [`Error::Invalid`] if there is not one label a
+/// row, [`Error::NotFinite`].
 pub fn knn_accuracy(points: &Matrix, labels: &[&str], k: usize) -> Result<f64> {
     let n = points.n_rows();
-    if labels.len() != n || k == 0 || n < 2 {
+    if n < 2 {
+        return Err(Error::TooFewRows {
+            what: "an accuracy",
+            needed: 2,
+            found: n,
+        });
+    }
+    if k == 0 {
+        return Err(Error::Parameter {
+            name: "k",
+            rule: "must be at least 1, not 0".to_owned(),
+        });
+    }
+    if labels.len() != n {
         return Err(Error::Invalid(format!(
-            "accuracy of {k} neighbours on {n} rows with {} labels: it takes 1 neighbour, 2 rows and a label a row",
+            "{} labels of {n} rows: one a row",
             labels.len()
         )));
     }

@@ -217,7 +217,7 @@ fn it_can_be_stopped_at_every_look() {
     };
     let looks: Vec<_> = (1..)
         .map(stopped_at)
-        .take_while(|found| matches!(found, Err(Error::Interrupted)))
+        .take_while(|found| matches!(found, Err(Error::Cancelled)))
         .collect();
     // While rows are measured, and in the permutations of either space.
     assert!(looks.len() >= 3);

@@ -38,8 +38,8 @@ pub struct Embedding {
 /// of threads.
 ///
 /// # Errors
-/// [`Error::Invalid`] for fewer than 4 rows, no column, NaN or infinity, or a parameter out of its range;
-/// [`Error::Interrupted`] if `progress` returns `false`.
+/// [`Error::TooFewRows`] of fewer than 4, [`Error::Invalid`] without a column, [`Error::NotFinite`], [`Error::Parameter`];
+/// [`Error::Cancelled`] if `progress` returns `false`.
 pub fn embed(
     scores: &Matrix,
     params: &TsneParams,
@@ -80,7 +80,7 @@ pub fn embed_in(
             theta: params.theta as f32,
         });
         if !progress(iteration + 1, params.n_iter) {
-            return Err(Error::Interrupted);
+            return Err(Error::Cancelled);
         }
     }
     let z = normaliser(descent.positions());
@@ -101,9 +101,12 @@ fn check(scores: &Matrix, params: &TsneParams) -> Result<()> {
     params.check()?;
     match (scores.n_rows(), scores.n_cols()) {
         (MIN_POINTS.., 1..) => Ok(()),
-        (n, d) => Err(Error::Invalid(format!(
-            "t-SNE of {n} rows and {d} components: it takes at least {MIN_POINTS} rows and 1 component"
-        ))),
+        (MIN_POINTS.., _) => Err(Error::Invalid("t-SNE of rows without a value".to_owned())),
+        (found, _) => Err(Error::TooFewRows {
+            what: "t-SNE",
+            needed: MIN_POINTS,
+            found,
+        }),
     }
 }
 
@@ -119,7 +122,7 @@ fn joint_probabilities(space: &Space, params: &TsneParams) -> Result<Affinities>
 /// summed over all pairs, which takes 5 s at 67,692 rows on two cores.
 ///
 /// # Errors
-/// [`Error::Invalid`] for matrices of other shapes, or with values that are no finite numbers, and for a perplexity below 1.
+/// [`Error::Invalid`] for matrices of other shapes, [`Error::NotFinite`], and [`Error::Parameter`] for a perplexity below 1.
 ///
 /// # References
 /// van der Maaten & Hinton 2008, "Visualizing data using t-SNE", equations 2 and 4

@@ -67,7 +67,7 @@ impl TsneParams {
     /// What can be said of the parameters before there are points.
     ///
     /// # Errors
-    /// [`Error::Invalid`] that names the first one out of its range.
+    /// [`Error::Parameter`] that names the first one out of its range.
     pub fn check(&self) -> Result<()> {
         let ranges = [
             ("perplexity", self.perplexity, 1.0, f64::MAX),
@@ -86,16 +86,20 @@ impl TsneParams {
                 } else {
                     format!("{low} to {high}")
                 };
-                return Err(Error::Invalid(format!(
-                    "t-SNE {name} {value}: it must be {rule}"
-                )));
+                return Err(Error::Parameter {
+                    name,
+                    rule: format!("must be {rule}, not {value}"),
+                });
             }
         }
         if self.n_iter <= self.early_exaggeration_iter {
-            return Err(Error::Invalid(format!(
-                "{} t-SNE iterations: there must be more than the {} of the early exaggeration",
-                self.n_iter, self.early_exaggeration_iter
-            )));
+            return Err(Error::Parameter {
+                name: "iterations",
+                rule: format!(
+                    "must be more than the {} of the early exaggeration, not {}",
+                    self.early_exaggeration_iter, self.n_iter
+                ),
+            });
         }
         Ok(())
     }
