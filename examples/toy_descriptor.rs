@@ -8,7 +8,6 @@
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
 use fruits::features::{Descriptor, Input, features};
-use fruits::frame::add_by_key;
 use fruits::load::{LoadParams, load, read};
 use fruits::pca::{Keep, Pca, PcaExt, PcaParams, PcaParamsExt};
 use fruits::polars::prelude::DataFrame;
@@ -99,11 +98,9 @@ pub fn explore(folder: &str) -> Result<(DataFrame, Pca, Measures)> {
         ..PcaParams::default()
     };
     let pca = params.fit(&described)?;
-    let mut images = pca.transform(&described)?;
-    let embedded = tsne(&images, &TsneParams::default())?;
-    add_by_key(&mut images, &embedded.frame, &["tsne_x", "tsne_y"])?;
-    let quality = quality(&images, DEFAULT_NEIGHBORS, embedded.seed)?.record;
-    Ok((images, pca, quality))
+    let embedded = tsne(&pca.transform(&described)?, &TsneParams::default())?;
+    let quality = quality(&embedded.frame, DEFAULT_NEIGHBORS, embedded.seed)?.record;
+    Ok((embedded.frame, pca, quality))
 }
 
 fn main() -> Result<()> {

@@ -82,7 +82,7 @@ pub fn open(path: &Path, stop: &AtomicBool) -> Result<Finished> {
 /// Compares a run with an earlier one. The search for neighbours uses the threads of the pool that it is called in.
 ///
 /// # Errors
-/// [`Error::Invalid`] if a frame lacks a column, [`Error::Cancelled`] with `stop`.
+/// [`Error::Column`] if a frame lacks one, [`Error::Cancelled`] with `stop`.
 pub fn compare(baseline: &Side, now: &Side, stop: &AtomicBool) -> Result<Compared> {
     let inputs = inputs::inputs(baseline.manifest, now.manifest)?;
     let parameters = differences::parameters(baseline.run, now.run);

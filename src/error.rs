@@ -288,6 +288,42 @@ mod tests {
         assert_eq!(through.to_string(), "cannot read `shard`: broken");
         let stopped = Error::from(fruits_maths::Error::from(Error::Cancelled));
         assert!(matches!(stopped, Error::Cancelled));
+        let other = fruits_maths::Error::TooFewRows {
+            what: "PCA",
+            needed: 2,
+            found: 1,
+        };
+        let other = Error::from(other);
+        assert!(
+            matches!(
+                other,
+                Error::TooFewRows {
+                    needed: 2,
+                    found: 1,
+                    ..
+                }
+            ) && other.is_of_input()
+        );
+        assert_eq!(other.to_string(), "PCA takes 2 rows or more, not 1");
+        let rule = "must be at least 1, not 0".to_owned();
+        let other = Error::from(fruits_maths::Error::Parameter { name: "k", rule });
+        assert!(matches!(other, Error::Parameter { name: "k", .. }) && other.is_of_input());
+        assert_eq!(other.to_string(), "k must be at least 1, not 0");
+        let other = Error::from(fruits_maths::Error::NotFinite {
+            row: 3,
+            column: 1,
+            value: f32::INFINITY,
+        });
+        assert!(
+            matches!(
+                other,
+                Error::NotFinite {
+                    row: 3,
+                    column: 1,
+                    ..
+                }
+            ) && other.is_of_input()
+        );
         let other = Error::from(fruits_maths::Error::Rows("broken".into()));
         assert_eq!(other.to_string(), "cannot read the rows: broken");
     }

@@ -26,12 +26,8 @@ pub fn add_by_key(frame: &mut DataFrame, from: &DataFrame, names: &[&str]) -> Re
     let row = |key: &str| {
         let row = rows.get(key).copied();
         row.ok_or_else(|| {
-            let expected = format!("`{key}`, which the other frame has");
-            wrong(
-                KEY,
-                &expected,
-                "none such: the frames are of other images".to_owned(),
-            )
+            let expected = format!("a row for `{key}` in the frame that is joined");
+            wrong(KEY, &expected, "none: it is of other images".to_owned())
         })
     };
     let rows = own.no_null_iter().map(row).collect::<Result<_>>()?;

@@ -35,7 +35,7 @@ pub use self::input::{MAX_BYTES, ReportInput};
 ///
 /// # Errors
 /// [`Error::Internal`] if the counts of the record contradict each other or the frames;
-/// [`Error::Invalid`] if a frame lacks a column.
+/// [`Error::Column`] if a frame lacks one.
 pub fn render(input: &ReportInput) -> Result<String> {
     let rows = rows::Rows::new(&input.run.projections, input.images, input.rejected)?;
     check_counts(input, &rows)?;

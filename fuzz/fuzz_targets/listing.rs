@@ -92,6 +92,6 @@ fuzz_target!(|data: &[u8]| {
         Err(error @ (Error::Bucket { .. } | Error::NoImage(_) | Error::Invalid(_))) => {
             assert!(!error.to_string().contains('\0'));
         }
-        Err(error) => panic!("{}", error.to_string()),
+        Err(error) => panic!("{error}"),
     }
 });

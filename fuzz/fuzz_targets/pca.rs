@@ -25,7 +25,7 @@ fuzz_target!(init: fruits_fuzz::tell_panics_apart(), |data: &[u8]| {
     let pca = match Pca::load(&path) {
         Ok(pca) => pca,
         Err(Error::Invalid(said)) => return assert_is_sentence(&said),
-        Err(error) => panic!("{}", error.to_string()),
+        Err(error) => panic!("{error}"),
     };
     let (k, d) = (pca.n_components(), pca.n_features());
     assert!(k >= 1 && d >= 1 && pca.n_samples() >= 2);

@@ -114,7 +114,7 @@ fuzz_target!(init: fruits_fuzz::tell_panics_apart(), |data: &[u8]| {
             assert_eq!((features.n_rows(), features.n_cols()), (receipt.n_images, receipt.n_features));
         }
         Err(Error::Damaged { .. }) => assert!(!receipt_path.exists(), "a bad receipt stays"),
-        Err(error) => panic!("{}", error.to_string()),
+        Err(error) => panic!("{error}"),
     }
     assert!(data_path.exists());
 });

@@ -32,7 +32,7 @@ fuzz_target!(init: fruits_fuzz::tell_panics_apart(), |data: &[u8]| {
                     assert_eq!(option.recorded(&again).expect("a value that was read"), value);
                 }
                 Err(Error::Invalid(said)) => assert!(said.contains(option.name)),
-                Err(error) => panic!("{}", error.to_string()),
+                Err(error) => panic!("{error}"),
             }
         }
     }

@@ -96,8 +96,8 @@ pub fn check_free<S: AsRef<str>>(frame: &DataFrame, added: &[S]) -> Result<()> {
         None => Ok(()),
         Some(name) => Err(wrong(
             name.as_ref(),
-            "none of that name, since the result has one",
-            "one: drop or rename it".to_owned(),
+            "none of that name, which this step adds",
+            "one already: drop or rename it".to_owned(),
         )),
     }
 }

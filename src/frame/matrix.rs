@@ -54,7 +54,7 @@ pub trait MatrixExt: Sized {
 }
 
 const NUMBERS: &str = "numbers without nulls";
-const FINITE: &str = "finite numbers without nulls";
+const FINITE: &str = "finite numbers, as float32 and without nulls";
 const VECTORS: &str =
     "vectors of one length (Array or List of Float32 or Float64, or Binary of float32)";
 
@@ -83,7 +83,7 @@ impl MatrixExt for Matrix {
             Err(fruits_maths::Error::NotFinite { row, column, value }) => Err(wrong(
                 names[column].as_ref(),
                 FINITE,
-                format!("{value} in row {row}"),
+                format!("{value} in row {row}: remove that row"),
             )),
             checked => Ok(checked.map(|()| matrix)?),
         }
@@ -93,7 +93,7 @@ impl MatrixExt for Matrix {
         let is_there = |name: &String| frame.column(name).is_ok();
         let names: Vec<String> = (0..).map(pc).take_while(is_there).collect();
         if names.is_empty() {
-            return Err(missing(frame, &pc(0), "scores of a PCA"));
+            return Err(missing(frame, &pc(0), "scores of a PCA, which comes first"));
         }
         Self::from_finite(frame, &names)
     }
@@ -119,11 +119,11 @@ impl MatrixExt for Matrix {
     }
 
     fn from_binaries(frame: &DataFrame, name: &str, n_cols: usize) -> Result<Self> {
-        let column = typed(frame, name, VECTORS, |dtype| *dtype == DataType::Binary)?;
+        let expected = format!("Binary of {n_cols} float32 in each row");
+        let column = typed(frame, name, &expected, |dtype| *dtype == DataType::Binary)?;
         let (values, found) = of_bytes(column.binary()?, name)?;
         if found != n_cols && frame.height() > 0 {
-            let expected = format!("rows of {n_cols} float32");
-            return Err(wrong(name, &expected, format!("rows of {found}")));
+            return Err(wrong(name, &expected, format!("{found} in each")));
         }
         Ok(Self::new(frame.height(), n_cols, values)?)
     }
@@ -231,7 +231,7 @@ pub(crate) fn of_vectors(error: fruits_maths::Error, name: &str) -> Error {
         fruits_maths::Error::NotFinite { row, column, value } => wrong(
             name,
             "vectors of finite numbers",
-            format!("{value} as value {column} of row {row}"),
+            format!("{value} as value {column} of row {row}: remove that row"),
         ),
         error => error.into(),
     }

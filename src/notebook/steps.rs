@@ -1,5 +1,6 @@
 //! The steps, with a line now and then while they work.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use fruits_maths::Matrix;
@@ -9,7 +10,7 @@ use super::interrupt::Working;
 use super::lines::{Lines, ended};
 use super::sentence::Sentence;
 use crate::error::Error;
-use crate::frame::{MatrixExt, add_by_key, of_vectors};
+use crate::frame::{MatrixExt, add_by_key, keys, of_vectors};
 use crate::schema::{FEATURES, KEY, TSNE_X, TSNE_Y};
 use crate::steps::describe::{
     self, Cpu, Descriptor, Features, Model, Precision, RuntimeFolder, Vgg16,
@@ -106,6 +107,14 @@ pub fn fit_pca(images: &DataFrame, params: &PcaParams) -> Result<Pca, Sentence> 
         lines.at(n_done as u64);
         working.keeps_going()
     };
+    if images.column(FEATURES).is_err() {
+        let fault = Error::Column {
+            name: FEATURES.to_owned(),
+            expected: "descriptors".to_owned(),
+            found: "none: run `describe` or `features` first".to_owned(),
+        };
+        return Err(fault.into());
+    }
     let matrix = Matrix::from_vectors(images, FEATURES)?;
     let pca = params.fit_blocks(&matrix, &mut progress);
     let pca = pca.map_err(|e| ended("fit_pca", of_vectors(e, FEATURES)))?;
@@ -182,7 +191,13 @@ pub fn quality(scores: &DataFrame, embedded: &Tsne) -> Result<Quality, Sentence>
     let have_keys = [scores, &embedded.frame].map(|frame| frame.column(KEY).is_ok());
     match (scores.height() == embedded.frame.height(), have_keys) {
         (true, [true, true]) => {
-            add_by_key(&mut both, &embedded.frame, &[TSNE_X, TSNE_Y]).map_err(|_| others())?;
+            let [own, placed] = [keys(scores)?, keys(&embedded.frame)?];
+            let [own, placed] =
+                [&own, &placed].map(|keys| BTreeSet::from_iter(keys.no_null_iter()));
+            if own != placed {
+                return Err(others().into());
+            }
+            add_by_key(&mut both, &embedded.frame, &[TSNE_X, TSNE_Y])?;
         }
         (true, [false, false]) => {
             for name in [TSNE_X, TSNE_Y] {

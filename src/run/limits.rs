@@ -12,8 +12,8 @@ use super::params::Params;
 /// 588 MB where 410 are counted, 2,500 of 1,500 and 400 took 181 where 144 are. What is small may be out by 60 MB.
 const KEPT: f64 = 1.5;
 
-/// Refuses what `n` images at most cannot have. A default is as much as there is, with a warning in the report; what was asked for
-/// is had or refused.
+/// Refuses what `n` images at most cannot have. Of a default there are as many components and neighbours as these images allow, with
+/// a warning in the report; what was asked for is had or refused. What does not fit in memory is refused in either case.
 pub(super) fn check(params: &Params, n: usize, descriptor: &Chosen) -> Result<()> {
     let free = available_bytes();
     // Nobody waits for a model to be loaded for the sake of a default.

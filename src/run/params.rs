@@ -82,7 +82,7 @@ impl Params {
     /// What can be said of the parameters before anything is read or written.
     ///
     /// # Errors
-    /// [`crate::Error::Invalid`] that names the one that cannot work.
+    /// [`crate::Error::Parameter`] or [`crate::Error::Invalid`] that names the one that cannot work.
     pub fn check(&self) -> Result<()> {
         machine::check_threads(self.threads)?;
         let own = self.own_descriptor.as_ref();

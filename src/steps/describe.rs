@@ -185,7 +185,8 @@ pub struct Features {
 /// `keep_going` is asked before each call of the descriptor with the number of images done.
 ///
 /// # Errors
-/// [`Error::Column`] if `key` or `pixels` is missing or of another type or size, a key is there twice, or `features` is there;
+/// [`Error::Column`] if `key` or `pixels` is missing, or these or `size_bytes` are of another type or size, a key is there twice, or
+/// `features` is there;
 /// [`Error::Runtime`] if the descriptor fails,
 /// [`Error::Cancelled`] if `keep_going` says no.
 pub fn features(
@@ -206,7 +207,7 @@ pub fn features(
         return Err(Error::Column {
             name: PIXELS.to_owned(),
             expected: format!(
-                "{n_bytes} bytes of {side} x {side} x {}, as the resize gives them",
+                "{n_bytes} bytes of {side} x {side} x {}, which the resize gives",
                 input.channels,
                 side = input.side
             ),

@@ -31,16 +31,15 @@ pub struct NearDuplicate {
 /// The closest pairs in the space of `pc1` ... `pcK`, each image with its nearest other, closest first, at most twelve; equal
 /// files are left out.
 ///
-/// In: those columns, numeric, and `key` and `sha256` (strings), one row an image.
+/// In: those columns, numeric, `key` (strings or whole numbers) and `sha256` (strings), one row an image.
 ///
 /// # Errors
 /// [`Error::Column`](crate::Error::Column) if one is missing, of another type, or holds a null, NaN or infinity, or a key is there
 /// twice.
 pub fn near_duplicates(frame: &DataFrame) -> Result<Vec<NearDuplicate>> {
-    near_duplicates_in(
-        frame,
-        &Space::new(&Matrix::from_scores(frame)?, N_NEIGHBORS)?,
-    )
+    columns(frame)?;
+    let points = Matrix::from_scores(frame)?;
+    near_duplicates_in(frame, &Space::new(&points, N_NEIGHBORS)?)
 }
 
 /// [`near_duplicates`] without the search: among the points of `space`, a row each of `frame`.
@@ -50,7 +49,7 @@ pub fn near_duplicates(frame: &DataFrame) -> Result<Vec<NearDuplicate>> {
 pub fn near_duplicates_in(frame: &DataFrame, space: &Space) -> Result<Vec<NearDuplicate>> {
     check_rows(frame, space)?;
     let near = space.near(N_NEIGHBORS)?;
-    let (keys, digests) = (keys(frame)?, strings(frame, SHA256)?);
+    let (keys, digests) = columns(frame)?;
     let keys: Vec<&str> = keys.no_null_iter().collect();
     let usual = usual_distance(&near);
     let pairs = closest_pairs(&near).into_iter();
@@ -68,6 +67,11 @@ pub fn near_duplicates_in(frame: &DataFrame, space: &Space) -> Result<Vec<NearDu
             },
         })
         .collect())
+}
+
+/// What is read beside the scores.
+fn columns(frame: &DataFrame) -> Result<(StringChunked, Vec<&str>)> {
+    Ok((keys(frame)?, strings(frame, SHA256)?))
 }
 
 #[cfg(test)]

@@ -104,11 +104,10 @@ pub struct Disagreement {
 
 /// Finds what stands out in the space of `pc1` ... `pcK`.
 ///
-/// In: those columns, numeric, and `key` and `label` (strings), one row an image; where there is `sha256` (strings), equal files
-/// are told by it. The outlier score is the local outlier
-/// factor of 20 neighbours: how much sparser an image lies than its neighbours; 1 is as dense as they are. Copies of one
-/// image, see [`Distinct::find`], count once and have one score. Label agreement
-/// is the share of the 10 nearest that have the image's label. Of few rows there are fewer neighbours, n - 1.
+/// In: those columns, numeric, and `key` and `label` (strings or whole numbers), one row an image; where there is `sha256`
+/// (strings), equal files are told by it. The outlier score is the local outlier factor of 20 neighbours: how much sparser an
+/// image lies than its neighbours; 1 is as dense as they are. Copies of one image, see [`Distinct::find`], count once and have one
+/// score. Label agreement is the share of the 10 nearest that have the image's label. Of few rows there are n - 1 neighbours.
 ///
 /// # Errors
 /// [`Error::Column`] if one is missing, of another type, or holds a null, NaN or infinity, or a key is there twice;
@@ -128,6 +127,7 @@ pub fn findings_with(
     frame: &DataFrame,
     progress: &mut dyn FnMut(usize, usize) -> bool,
 ) -> Result<Findings> {
+    Columns::of(frame)?;
     let points = Matrix::from_scores(frame)?;
     let space = Space::new_with(&points, OUTLIER_NEIGHBORS, progress)?;
     findings_in(frame, &space, progress)
@@ -144,11 +144,12 @@ pub fn findings_in(
     progress: &mut dyn FnMut(usize, usize) -> bool,
 ) -> Result<Findings> {
     check_rows(frame, space)?;
-    let (keys, labels) = (keys(frame)?, names(frame, LABEL)?);
-    let [keys, labels] = [&keys, &labels].map(|texts| texts.no_null_iter().collect::<Vec<_>>());
+    let columns = Columns::of(frame)?;
+    let [keys, labels] =
+        [&columns.keys, &columns.labels].map(|c| c.no_null_iter().collect::<Vec<_>>());
     if keys.len() < 2 {
         return Err(Error::TooFewRows {
-            what: "a look for what stands out",
+            what: "a search for outliers",
             needed: 2,
             found: keys.len(),
         });
@@ -158,9 +159,7 @@ pub fn findings_in(
     let classes = Classes::of(&labels);
     let distinct = Distinct::find(space.points(), &near, progress)?;
     let factors = distinct_outlier_factors(&distinct);
-    let digests = frame.column(SHA256).map(|_| strings(frame, SHA256));
-    let digests = digests.ok().transpose()?;
-    let conflicts = conflicts(&keys, &labels, digests.as_deref(), &distinct);
+    let conflicts = conflicts(&keys, &labels, columns.digests.as_deref(), &distinct);
     let agreements = agreements(&voters, &classes);
 
     let named = |i: usize| {
@@ -226,6 +225,24 @@ pub fn findings_in(
         record,
         scores: DataFrame::new(keys.len(), scores)?,
     })
+}
+
+/// What is read beside the scores.
+struct Columns<'a> {
+    keys: StringChunked,
+    labels: StringChunked,
+    digests: Option<Vec<&'a str>>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(frame: &'a DataFrame) -> Result<Self> {
+        let digests = frame.column(SHA256).map(|_| strings(frame, SHA256));
+        Ok(Self {
+            keys: keys(frame)?,
+            labels: names(frame, LABEL)?,
+            digests: digests.ok().transpose()?,
+        })
+    }
 }
 
 /// The rows with the highest factors, and how many others each stands for: copies, and what is nearly the same as one above it.

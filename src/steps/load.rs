@@ -58,7 +58,7 @@ pub struct Loaded {
 /// read for it, those of a bucket are not.
 ///
 /// # Errors
-/// [`Error::Invalid`] for a class that does not exist, a zero or more than [`MAX_CLASSES`] classes, [`Error::NoImage`] if nothing is left,
+/// [`Error::Parameter`] for a zero, [`Error::Invalid`] for a class that does not exist or more than [`MAX_CLASSES`] classes, [`Error::NoImage`] if nothing is left,
 /// [`Error::Bucket`] if the bucket cannot be listed.
 pub fn load(source: &Source, params: &LoadParams) -> Result<Loaded> {
     load_with(source, params, &mut |_| true)
@@ -197,8 +197,8 @@ pub(crate) fn add_split(images: &mut DataFrame, labels: &Labels) -> Result<()> {
 /// but in a versioned bucket); for sets that fit in memory.
 ///
 /// # Errors
-/// [`Error::Column`] for a column that [`load`] gives, if it is missing or of another type, for a key that is there twice, and
-/// for a column that is to be added and is there; [`Error::Storage`] or [`Error::Bucket`] for a file that cannot be
+/// [`Error::Column`] for a column that [`load`] gives, if it is missing or of another type, for a key that is there twice,
+/// for a column `content` that is there already, and for a `sha256` that is not that of the file; [`Error::Storage`] or [`Error::Bucket`] for a file that cannot be
 /// read or is not the one that was listed.
 pub fn read(source: &Source, manifest: &DataFrame) -> Result<DataFrame> {
     read_with(source, manifest, &AtomicBool::new(false), &mut |_| {})
@@ -215,7 +215,10 @@ pub fn read_with(
     progress: &mut dyn FnMut(usize),
 ) -> Result<DataFrame> {
     keys(manifest)?;
-    check_free(manifest, &[SHA256, VERSION_ID, CONTENT])?;
+    check_free(manifest, &[CONTENT])?;
+    // Those of a manifest that was read before are the same, or the file is another.
+    let known = manifest.column(SHA256).map(|_| strings(manifest, SHA256));
+    let known = known.ok().transpose()?;
     let wanted = wanted(manifest)?;
     let keys: Vec<String> = wanted.iter().map(|file| file.key.clone()).collect();
     let mut n_done = 0;
@@ -234,7 +237,19 @@ pub fn read_with(
             }
         }
     });
-    with_content(manifest.clone(), &fetched.collect::<Result<Vec<_>>>()?)
+    let fetched = fetched.collect::<Result<Vec<_>>>()?;
+    let pairs = known.iter().flatten().zip(&fetched).zip(&keys);
+    if let Some(((known, read), key)) = pairs
+        .into_iter()
+        .find(|((known, read), _)| **known != read.sha256)
+    {
+        return Err(Error::Column {
+            name: SHA256.to_owned(),
+            expected: format!("the digest of `{key}`, {}", read.sha256),
+            found: format!("`{known}`"),
+        });
+    }
+    with_content(manifest.clone(), &fetched)
 }
 
 /// The files of a manifest, for [`Source::fetch`].
@@ -264,9 +279,10 @@ pub(crate) fn with_content(mut rows: DataFrame, fetched: &[Fetched]) -> Result<D
 }
 
 fn check(params: &LoadParams) -> Result<()> {
-    for (name, value) in [("top-classes", params.top_classes), ("limit", params.limit)] {
+    for (name, value) in [("top_classes", params.top_classes), ("limit", params.limit)] {
         if value == Some(0) {
-            return Err(Error::Invalid(format!("{name} must be at least 1, not 0")));
+            let rule = "must be at least 1, not 0".to_owned();
+            return Err(Error::Parameter { name, rule });
         }
     }
     Ok(())

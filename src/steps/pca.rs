@@ -20,8 +20,8 @@ use polars::prelude::*;
 pub use self::record::{PcaRecord, Reconstruction};
 
 use crate::error::Result;
-use crate::frame::{MatrixExt, of_vectors};
-use crate::schema::{FEATURES, KEY, LABEL, pc};
+use crate::frame::{MatrixExt, check_free, of_vectors};
+use crate::schema::{FEATURES, pc};
 
 /// A fit to a frame.
 pub trait PcaParamsExt {
@@ -53,12 +53,18 @@ impl PcaParamsExt for PcaParams {
 
 /// Scores of a frame, and an analysis as a file.
 pub trait PcaExt: Sized {
-    /// Scores of the rows of `frame`: `key` and `label` if there, then `pc1` ... `pcK`, `Float32`.
+    /// Scores of the rows of `frame`: its columns, with `pc1` ... `pcK`, `Float32`, in the place of `features`; rows keep their order.
+    ///
+    /// # Errors
+    /// As [`PcaExt::transform_column`].
+    fn transform(&self, frame: &DataFrame) -> Result<DataFrame>;
+
+    /// [`PcaExt::transform`] of another column of vectors than `features`.
     ///
     /// # Errors
     /// [`Error::Column`](crate::Error::Column) as [`PcaParamsExt::fit_column`], and [`Error::Invalid`](crate::Error::Invalid) for
-    /// vectors of another length than the fit had.
-    fn transform(&self, frame: &DataFrame) -> Result<DataFrame>;
+    /// vectors of another length than the fit had; [`Error::Column`](crate::Error::Column) also where a score is there already.
+    fn transform_column(&self, frame: &DataFrame, column: &str) -> Result<DataFrame>;
 
     /// Writes the analysis to `path`, whole or not at all: a parquet file that any reader opens.
     ///
@@ -76,16 +82,21 @@ pub trait PcaExt: Sized {
 
 impl PcaExt for Pca {
     fn transform(&self, frame: &DataFrame) -> Result<DataFrame> {
-        let rows = Matrix::from_vectors(frame, FEATURES)?;
+        self.transform_column(frame, FEATURES)
+    }
+
+    fn transform_column(&self, frame: &DataFrame, column: &str) -> Result<DataFrame> {
+        let names: Vec<String> = (0..self.n_components()).map(pc).collect();
+        check_free(frame, &names)?;
+        let mut rows = Matrix::from_vectors(frame, column)?;
+        if rows.n_rows() == 0 {
+            // A list says nothing of the length of a vector then.
+            rows = Matrix::new(0, self.n_features(), Vec::new())?;
+        }
         let scores = self.transform_block(&rows);
-        let scores = scores.map_err(|error| of_vectors(error, FEATURES))?;
-        let names = [KEY, LABEL];
-        let mut columns: Vec<Column> = names
-            .iter()
-            .filter_map(|name| frame.column(name).ok().cloned())
-            .collect();
-        columns.extend(score_columns(&scores));
-        Ok(DataFrame::new(frame.height(), columns)?)
+        let scores = scores.map_err(|error| of_vectors(error, column))?;
+        let columns: Vec<Column> = score_columns(&scores).collect();
+        Ok(frame.drop(column)?.hstack(&columns)?)
     }
 
     fn save(&self, path: impl AsRef<Path>) -> Result<()> {

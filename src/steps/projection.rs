@@ -48,7 +48,7 @@ pub trait Project: Debug + Send + Sync {
     fn recipe(&self) -> String;
 
     /// # Errors
-    /// [`Error::Invalid`] that names the first parameter out of its range.
+    /// [`Error::Parameter`] that names the first one out of its range.
     fn check(&self) -> Result<()>;
 
     /// Nearest neighbours of each of `n_samples` images that it takes from the space it is given; none by default.
@@ -73,7 +73,7 @@ pub trait Project: Debug + Send + Sync {
     /// called after each iteration; `false` stops.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if these rows have no such picture; [`Error::Cancelled`] if `progress` returns `false`.
+    /// One that [`Error::is_of_input`] if these rows have no such picture, which the report then says; [`Error::Cancelled`] if `progress` returns `false`.
     fn project(
         &self,
         space: &Space,

@@ -28,15 +28,15 @@ pub struct Quality {
 
 /// Compares `tsne_x`, `tsne_y` with `pc1` ... `pcK`, and both with `label`.
 ///
-/// In: the columns above, numeric but for `label` (strings), one row an image; with `key` (strings) also sequences of
+/// In: the columns above, numeric but for `label` (strings or whole numbers), one row an image; with `key` (the same) also sequences of
 /// frames are told apart, see [`Measures`]. Nearest neighbours are exact and of all rows. Ranks, silhouettes and
 /// votes without the own sequence take all distances of a row: of more than 14,142 rows they are measured on as many,
 /// drawn with `seed`, as make 2 * 10^8 distances, each to all other rows. `k` is lowered to what the rows allow,
 /// (n - 1) / 2; the record holds the `k` that was used. Shuffled labels come from `seed`, too.
 ///
 /// # Errors
-/// [`Error::Column`](crate::Error::Column) if one is missing, of another type, or holds a null, NaN or infinity;
-/// [`Error::TooFewRows`](crate::Error::TooFewRows) of fewer than 3.
+/// [`Error::Column`](crate::Error::Column) if one is missing, of another type, or holds a null, NaN or infinity, or a key is
+/// there twice; [`Error::TooFewRows`](crate::Error::TooFewRows) of fewer than 3.
 ///
 /// # References
 /// Venna & Kaski 2001, "Neighborhood preservation in nonlinear projection methods" (trustworthiness, continuity);
@@ -55,6 +55,7 @@ pub fn quality_with(
     seed: u64,
     progress: &mut dyn FnMut(usize, usize) -> bool,
 ) -> Result<Quality> {
+    Columns::of(frame, TSNE)?;
     let high = Matrix::from_scores(frame)?;
     let space = Space::new_with(&high, n_neighbors(k), &mut |_, n| progress(0, n))?;
     quality_in(frame, TSNE, &space, k, seed, progress)
@@ -75,16 +76,13 @@ pub fn quality_in(
     progress: &mut dyn FnMut(usize, usize) -> bool,
 ) -> Result<Quality> {
     check_rows(frame, space)?;
-    let low = Matrix::from_finite(frame, &positions(projection))?;
-    let low = Space::new_with(&low, n_neighbors(k), &mut |_, n| progress(0, n))?;
-    let has = |name| frame.column(name).is_ok();
-    let labels = has(LABEL).then(|| names(frame, LABEL)).transpose()?;
-    let labels = match &labels {
+    let columns = Columns::of(frame, projection)?;
+    let low = Space::new_with(&columns.low, n_neighbors(k), &mut |_, n| progress(0, n))?;
+    let labels = match &columns.labels {
         Some(labels) => labels.no_null_iter().collect(),
         None => vec![""; frame.height()],
     };
-    let keys = has(KEY).then(|| keys(frame)).transpose()?;
-    let sequences = keys.as_ref().map(|keys| keys.no_null_iter());
+    let sequences = columns.keys.as_ref().map(|keys| keys.no_null_iter());
     let sequences: Option<Vec<&str>> = sequences.map(|keys| keys.map(sequence).collect());
     let found = measure(
         space,
@@ -102,6 +100,24 @@ pub fn quality_in(
         record: found.measures,
         scores: DataFrame::new(frame.height(), scores)?,
     })
+}
+
+/// What is read beside the scores.
+struct Columns {
+    low: Matrix,
+    labels: Option<StringChunked>,
+    keys: Option<StringChunked>,
+}
+
+impl Columns {
+    fn of(frame: &DataFrame, projection: &str) -> Result<Self> {
+        let has = |name| frame.column(name).is_ok();
+        Ok(Self {
+            low: Matrix::from_finite(frame, &positions(projection))?,
+            labels: has(LABEL).then(|| names(frame, LABEL)).transpose()?,
+            keys: has(KEY).then(|| keys(frame)).transpose()?,
+        })
+    }
 }
 
 #[cfg(test)]

@@ -9,13 +9,13 @@ use polars::prelude::*;
 
 pub(crate) use self::project::{TITLE, projection_record};
 use crate::error::Result;
-use crate::frame::{MatrixExt, check_rows};
-use crate::schema::{KEY, LABEL, TSNE_X, TSNE_Y};
+use crate::frame::{MatrixExt, check_free, check_rows};
+use crate::schema::{TSNE_X, TSNE_Y};
 
 /// An embedding of a frame. There is no way to add rows to it: t-SNE places only what it was given.
 #[derive(Debug, Clone)]
 pub struct Tsne {
-    /// `key` and `label` if the input has them, `tsne_x`, `tsne_y` (`Float32`), in its row order.
+    /// The input's columns, and `tsne_x`, `tsne_y` (`Float32`); rows keep their order.
     pub frame: DataFrame,
     /// KL(P || Q) in natural units, P without exaggeration.
     pub kl_divergence: f64,
@@ -33,8 +33,8 @@ pub struct Tsne {
 
 /// Embeds the rows of `frame` in two dimensions.
 ///
-/// In: `pc1`, `pc2`, ... as far as they go without a gap, numeric, not whitened. Out: `key` and
-/// `label` if there are any, `tsne_x` and `tsne_y`, `Float32`, without unit.
+/// In: `pc1`, `pc2`, ... as far as they go without a gap, numeric, not whitened. Out: all columns, and `tsne_x` and `tsne_y`,
+/// `Float32`, without unit.
 ///
 /// Exact nearest neighbours; start at the first two components; the learning rate is n / exaggeration
 /// in each phase; repulsion by Barnes and Hut. The same input, parameters and build give the same
@@ -42,7 +42,7 @@ pub struct Tsne {
 ///
 /// # Errors
 /// [`Error::Column`](crate::Error::Column) if there is no `pc1`, or one of these is of another type or holds a null, NaN or
-/// infinity; [`Error::TooFewRows`](crate::Error::TooFewRows) of fewer than 4; [`Error::Parameter`](crate::Error::Parameter).
+/// infinity, or if `tsne_x` or `tsne_y` is there already; [`Error::TooFewRows`](crate::Error::TooFewRows) of fewer than 4; [`Error::Parameter`](crate::Error::Parameter).
 ///
 /// # References
 /// - van der Maaten & Hinton 2008, "Visualizing data using t-SNE"
@@ -65,6 +65,7 @@ pub fn tsne_with(
     params: &TsneParams,
     progress: &mut dyn FnMut(usize, usize) -> bool,
 ) -> Result<Tsne> {
+    check_free(frame, &[TSNE_X, TSNE_Y])?;
     let embedding = embed(&Matrix::from_scores(frame)?, params, progress)?;
     framed(frame, params, embedding)
 }
@@ -80,23 +81,19 @@ pub fn tsne_in(
     progress: &mut dyn FnMut(usize, usize) -> bool,
 ) -> Result<Tsne> {
     check_rows(frame, space)?;
+    check_free(frame, &[TSNE_X, TSNE_Y])?;
     framed(frame, params, embed_in(space, params, progress)?)
 }
 
 fn framed(frame: &DataFrame, params: &TsneParams, embedding: Embedding) -> Result<Tsne> {
-    let mut columns: Vec<Column> = [KEY, LABEL]
-        .iter()
-        .filter_map(|name| frame.column(name).ok().cloned())
-        .collect();
+    let mut frame = frame.clone();
     for (axis, name) in [TSNE_X, TSNE_Y].into_iter().enumerate() {
         let values = embedding.positions.values().iter().skip(axis).step_by(2);
-        columns.push(Column::new(
-            name.into(),
-            values.copied().collect::<Vec<f32>>(),
-        ));
+        let values: Vec<f32> = values.copied().collect();
+        frame.with_column(Column::new(name.into(), values))?;
     }
     Ok(Tsne {
-        frame: DataFrame::new(frame.height(), columns)?,
+        frame,
         kl_divergence: embedding.kl_divergence,
         perplexity: embedding.perplexity,
         perplexity_requested: params.perplexity,
@@ -120,13 +117,10 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_keeps_its_keys_and_order() {
+    fn scores_are_taken_up_to_a_gap() {
         let values = (0..75).map(|i| (i * i) as f32 % 7.3).collect();
         let scores = Matrix::new(25, 3, values).unwrap();
-        let mut columns = vec![Column::new(
-            KEY.into(),
-            (0..25).map(|i| format!("k{i}")).collect::<Vec<_>>(),
-        )];
+        let mut columns = Vec::new();
         for name in ["pc1", "pc2", "pc3", "pc5"] {
             let j = usize::from(name.as_bytes()[2] - b'1').min(2);
             let values: Vec<f32> = (0..25).map(|i| scores.row(i)[j]).collect();
@@ -134,15 +128,7 @@ mod tests {
         }
         let frame = DataFrame::new(25, columns).unwrap();
         let embedded = tsne(&frame, &short()).unwrap();
-        let names: Vec<_> = embedded
-            .frame
-            .get_column_names()
-            .iter()
-            .map(|n| n.to_string())
-            .collect();
-        assert_eq!(names, [KEY, TSNE_X, TSNE_Y]);
         let positions = Matrix::from_columns(&embedded.frame, &[TSNE_X, TSNE_Y]).unwrap();
-        // pc5 comes after a gap: it is not used.
         let alone = embed(&scores, &short(), &mut |_, _| true).unwrap();
         assert_eq!(positions, alone.positions);
         assert_eq!(

@@ -115,12 +115,15 @@ fn steps(source: Source, whole: &DataFrame) -> Vec<Step> {
         Step {
             name: "transform",
             columns: &[(FEATURES, Vectors, true)],
-            call: Box::new(move |frame| pca.transform(frame).map(drop)),
+            call: Box::new(move |frame| pca.transform(&frame.drop_many(["pc1", "pc2"])).map(drop)),
         },
         Step {
             name: "tsne",
             columns: &[("pc1", Numbers, true), ("pc2", Numbers, false)],
-            call: Box::new(|frame| tsne(frame, &TsneParams::default()).map(drop)),
+            call: Box::new(|frame| {
+                let frame = frame.drop_many([TSNE_X, TSNE_Y]);
+                tsne(&frame, &TsneParams::default()).map(drop)
+            }),
         },
         Step {
             name: "quality",
@@ -158,7 +161,7 @@ fn steps(source: Source, whole: &DataFrame) -> Vec<Step> {
             name: "add_by_key",
             columns: &[(KEY, Keys, true)],
             call: Box::new(move |frame| {
-                // Keys of another type are other keys.
+                // A number is the key that is written as it is; of other keys, the frames do not belong together.
                 let mut with = others.clone();
                 if let Ok(keys) = frame.column(KEY)
                     && keys.dtype().is_integer()
@@ -263,6 +266,45 @@ fn what_a_step_adds_must_be_free() {
             Err(Error::Column { name, .. }) => assert_eq!(name, added),
             outcome => panic!("{added}: {outcome:?}"),
         }
+    }
+}
+
+#[test]
+fn what_a_frame_has_beside_stays_through_the_chain() {
+    let (_, whole) = frame();
+    let mut frame = whole.drop_many([PIXELS, FEATURES, "pc1", "pc2", TSNE_X, TSNE_Y]);
+    let weights = Column::new("weight_g".into(), waves(0.3));
+    frame.with_column(weights.clone()).expect("a column");
+    let images = resize(&frame, Filter::Nearest).expect("images").images;
+    let described = features(&images, &mut Colour, &mut |_| true);
+    let described = described.expect("descriptors").images;
+    let scores = fitted(&described).and_then(|pca| pca.transform(&described));
+    let scores = scores.expect("scores");
+    let embedded = tsne(&scores, &TsneParams::default()).expect("positions");
+    let gone = [CONTENT, PIXELS, FEATURES];
+    for column in images.columns().iter().chain(frame.columns()) {
+        let kept = embedded.frame.column(column.name());
+        match gone.contains(&column.name().as_str()) {
+            true => assert!(kept.is_err(), "{}", column.name()),
+            false => assert!(
+                kept.expect("it stays").equals_missing(column),
+                "{}",
+                column.name()
+            ),
+        }
+    }
+    assert!(quality(&embedded.frame, 3, embedded.seed).is_ok());
+    // What would be lost without a word is an error.
+    for name in ["pc2", TSNE_Y] {
+        let mut taken = described.clone();
+        let own = Column::new(name.into(), waves(0.4));
+        taken.with_column(own).expect("a column");
+        let outcome =
+            fitted(&taken).and_then(|pca| tsne(&pca.transform(&taken)?, &TsneParams::default()));
+        assert!(
+            matches!(outcome, Err(Error::Column { name: named, .. }) if named == name),
+            "{name}"
+        );
     }
 }
 

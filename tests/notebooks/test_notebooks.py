@@ -158,8 +158,8 @@ class OneKernel(unittest.TestCase):
             'open("s3:bucket")?': "a bucket is written s3://bucket/prefix",
             "vgg16()?": "cannot read the model `/nowhere/vgg16-notop.onnx`; run `make setup`",
             "load(&source, &LoadParams { limit: Some(0), ..LoadParams::default() })?": "limit must be at least 1, not 0",
-            "class_bars(&DataFrame::empty())?": "no column `label`",
-            "fit_pca(&DataFrame::empty(), &PcaParams::default())?": "no column `features`: run `describe`",
+            "class_bars(&DataFrame::empty())?": "column `label`: expected strings",
+            "fit_pca(&DataFrame::empty(), &PcaParams::default())?": "column `features`: expected descriptors, found none: run `describe`",
         }
         for code, sentence in sentences.items():
             with self.subTest(code=code):

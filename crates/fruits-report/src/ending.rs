@@ -117,6 +117,23 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn input_that_cannot_be_taken_is_a_matter_of_usage() {
+        let column = Error::Column {
+            name: "key".into(),
+            expected: "strings".into(),
+            found: "numbers".into(),
+        };
+        let rule = "must be at least 1, not 0".to_owned();
+        for error in [
+            column,
+            Error::Parameter { name: "k", rule },
+            Error::Invalid(String::new()),
+        ] {
+            assert_eq!(exit_code(&error), code::USAGE, "{error}");
+        }
+    }
+
     /// What goes wrong in the process that a test starts.
     const WRONG: &str = "FRUITS_TEST_WRONG";
 

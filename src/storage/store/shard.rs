@@ -61,7 +61,7 @@ impl Shard {
 /// digest, the preprocessing, the precision, library and code versions.
 ///
 /// # Errors
-/// [`crate::Error::Invalid`] if a column of the manifest is missing.
+/// [`crate::Error::Column`] if the manifest lacks one.
 pub fn plan(manifest: &DataFrame, recipe: &str) -> Result<Vec<Shard>> {
     let cut = |index: usize| {
         let manifest = manifest.slice((index * SHARD_LEN) as i64, SHARD_LEN);

@@ -94,7 +94,9 @@ impl PcaParams {
             });
         }
         if d == 0 {
-            return Err(Error::Invalid("PCA of rows without a value".to_owned()));
+            return Err(Error::Invalid(
+                "PCA takes rows of 1 value or more, not of none".to_owned(),
+            ));
         }
         self.check_shape(n, d)
     }

@@ -40,7 +40,7 @@ pub fn knn_accuracy(points: &Matrix, labels: &[&str], k: usize) -> Result<f64> {
     let n = points.n_rows();
     if n < 2 {
         return Err(Error::TooFewRows {
-            what: "an accuracy",
+            what: "the accuracy of neighbours",
             needed: 2,
             found: n,
         });
@@ -53,7 +53,7 @@ pub fn knn_accuracy(points: &Matrix, labels: &[&str], k: usize) -> Result<f64> {
     }
     if labels.len() != n {
         return Err(Error::Invalid(format!(
-            "{} labels of {n} rows: one a row",
+            "{} labels of {n} rows: it takes one a row",
             labels.len()
         )));
     }

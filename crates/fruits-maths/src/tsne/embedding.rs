@@ -101,7 +101,9 @@ fn check(scores: &Matrix, params: &TsneParams) -> Result<()> {
     params.check()?;
     match (scores.n_rows(), scores.n_cols()) {
         (MIN_POINTS.., 1..) => Ok(()),
-        (MIN_POINTS.., _) => Err(Error::Invalid("t-SNE of rows without a value".to_owned())),
+        (MIN_POINTS.., _) => Err(Error::Invalid(
+            "t-SNE takes rows of 1 value or more, not of none".to_owned(),
+        )),
         (found, _) => Err(Error::TooFewRows {
             what: "t-SNE",
             needed: MIN_POINTS,

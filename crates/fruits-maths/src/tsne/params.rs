@@ -72,7 +72,7 @@ impl TsneParams {
         let ranges = [
             ("perplexity", self.perplexity, 1.0, f64::MAX),
             (
-                "early exaggeration",
+                "early_exaggeration",
                 self.early_exaggeration,
                 1.0,
                 f64::from(f32::MAX),
