@@ -82,8 +82,13 @@ fn an_allocation_of_onnx_runtime_that_fails_loses_nothing_either() {
             }
         },
     );
-    // A model of the user's own is loaded once for the number of its values and once for them.
-    assert!(n_not_looked_at <= 2, "{n_not_looked_at} ends by a signal");
+    // A model of the user's own is loaded twice, for the number of its values and for them; and among the small ones there is
+    // another, of 1,360 bytes.
+    let most = if all_points() { 3 } else { 2 };
+    assert!(
+        n_not_looked_at <= most,
+        "{n_not_looked_at} ends by a signal"
+    );
     tell(&format!("{n} allocations of ONNX Runtime"));
     assert!(n > 5, "{n} points only");
 }
