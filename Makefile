@@ -96,6 +96,8 @@ check: prerequisites ## formatting, clippy and documentation, warnings denied; l
 	cargo clippy --release --all-targets --locked --package fruits --package fruits-maths --package fruits-report -- -D warnings
 	cargo clippy --release --all-targets --locked --package fruits-report --package fruits-cluster --features fruits-report/cluster -- -D warnings
 	cargo clippy --release --all-targets --locked --package s3-server --package fruits-library --package fruits-bench -- -D warnings
+	# The fuzz targets are a workspace of their own, which nothing else compiles but `make nightly`; libFuzzer takes a C++ compiler.
+	cargo clippy --release --manifest-path fuzz/Cargo.toml --locked --bins -- -D warnings
 	rustfmt --check --edition 2024 notebooks/fruits/build.rs notebooks/fruits/lib.rs fuzz/src/*.rs fuzz/fuzz_targets/*.rs
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps --locked --package fruits --package fruits-maths --package fruits-report --package fruits-cluster --features fruits-report/cluster
 	setup/deny.sh licenses bans sources
