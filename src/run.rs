@@ -89,8 +89,8 @@ pub struct Outcome {
 /// [`Status::Partial`]; everything before is whole. `observe` hears of progress; `stop` is looked at between batches.
 ///
 /// # Errors
-/// [`Error::Parameter`](crate::Error::Parameter) or [`Error::Invalid`](crate::Error::Invalid) for what cannot work, [`Error::NoImage`](crate::Error::NoImage) if
-/// the folder holds no file of a class, [`Error::Runtime`](crate::Error::Runtime) if the network cannot run,
+/// [`Error::Parameter`](crate::Error::Parameter) or [`Error::Invalid`](crate::Error::Invalid) for what cannot work,
+/// [`Error::NoImage`](crate::Error::NoImage) if the folder holds no file of a class, [`Error::Runtime`](crate::Error::Runtime) if the network cannot run,
 /// [`Error::Storage`](crate::Error::Storage) for files and folders, [`Error::Bucket`](crate::Error::Bucket) for buckets
 /// and credentials, [`Error::Cancelled`](crate::Error::Cancelled).
 pub fn run(

@@ -204,7 +204,7 @@ fn memory() -> Finding {
 
 fn disk(cache: &Path) -> Finding {
     if let Err(e) = atomic::writable_folder(cache) {
-        return Bad(format!("{}; name another folder with --cache", e));
+        return Bad(format!("{e}; name another folder with --cache"));
     }
     match rustix::fs::statvfs(cache) {
         Err(e) => Weak(format!("{}: free space is not known: {e}", cache.display())),

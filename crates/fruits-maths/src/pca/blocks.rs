@@ -7,8 +7,8 @@ use crate::matrix::Matrix;
 
 /// Rows of a block of a matrix in memory: those of a feature shard, so that both ways give the same bytes.
 pub const BLOCK_ROWS: usize = 128;
-/// Bytes of sparse blocks that are kept from pass to pass at most: VGG16 features take 58 MB for 4,098 rows, and 0.95 GB for 67,692, for which a pass after the first then takes 0.7 s instead of
-/// 9 s, and the fit 1.2 GB at most.
+/// Bytes of sparse blocks that are kept from pass to pass at most: VGG16 features take 58 MB for 4,098 rows, and 0.95 GB for
+/// 67,692, for which a pass after the first then takes 0.7 s instead of 9 s, and the fit 1.2 GB at most.
 pub const KEEP_BYTES: usize = 1 << 30;
 
 /// Rows in fixed groups, readable in any order and from several threads.

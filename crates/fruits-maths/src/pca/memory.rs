@@ -36,9 +36,10 @@ impl PcaParams {
     /// The most bytes that a fit has at one time for a number of components of n x d rows, without the rows; absent for a share of
     /// the variance, whose number of components is not known before.
     ///
-    /// [`Solver::Linfa`] has the rows twice in `f64`. Of [`Solver::Krylov`], counted are panels of d values a column (the block Q,
-    /// the basis of up to 8 such blocks or of the rank, the product with its sums and its orthonormal copy) and dense matrices of the width of the block and of the dimension of the basis (products
-    /// of 1,024 features each, which are added up at the end, the eigenproblem with its work space).
+    /// [`Solver::Linfa`] has the rows twice in `f64`. Of [`Solver::Krylov`], counted are panels of d values a column (the block
+    /// Q, the basis of up to 8 such blocks or of the rank, the product with its sums and its orthonormal copy) and dense
+    /// matrices of the width of the block and of the dimension of the basis (products of 1,024 features each, which are added
+    /// up at the end, the eigenproblem with its work space).
     #[must_use]
     pub fn memory_bytes(&self, n: usize, d: usize) -> Option<u64> {
         match (self.solver, self.keep) {
